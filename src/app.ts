@@ -1,0 +1,233 @@
+import 'reflect-metadata';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { buildSchema, type ResolverData } from 'type-graphql';
+import { accessEntities, AccessService, ApiKeyResolver, type Caller } from './access/index.js';
+import { alertEntities, AlertResolver, AlertsService, type FollowContext } from './alerts/index.js';
+import { catalogEntities, CatalogResolver, CatalogService } from './catalog/index.js';
+import type { Config } from './config.js';
+import { contractEntities, ContractResolver, ContractsService } from './contracts/index.js';
+import { jobsFor, WATCHED, whenRated } from './flow.js';
+import {
+  invoiceEntities,
+  InvoiceFieldsResolver,
+  InvoiceResolver,
+  invoicingHandlers,
+  InvoicingService,
+} from './invoicing/index.js';
+import { NodeResolver } from './node.resolver.js';
+import {
+  createLog,
+  createOrm,
+  DateTimeScalar,
+  Jobs,
+  JOB_SCHEMA,
+  OutboxRelay,
+  postgresPubSub,
+  redisPubSub,
+  Secrets,
+  type Actor,
+  type GraphqlContext,
+  type Scope,
+} from './platform/index.js';
+import {
+  PriceBookResolver,
+  PriceBookVersionsResolver,
+  PricesResolver,
+  pricingEntities,
+  PricingService,
+} from './pricing/index.js';
+import { ChargeResolver, ratingHandlers, RatingService } from './rating/index.js';
+import { Sweeps } from './sweeps.js';
+import { tenantEntities, TenantResolver, TenantsService } from './tenants/index.js';
+import { UsageResolver, UsageService } from './usage/index.js';
+import {
+  webhookEntities,
+  WebhookDeliveryResolver,
+  WebhookResolver,
+  webhooksHandlers,
+  WebhooksService,
+} from './webhooks/index.js';
+
+/** Every entity there is, room by room. */
+export const entities = [
+  ...tenantEntities,
+  ...accessEntities,
+  ...webhookEntities,
+  ...catalogEntities,
+  ...pricingEntities,
+  ...contractEntities,
+  ...invoiceEntities,
+  ...alertEntities,
+];
+
+export interface AppOptions {
+  /** The edge's clock; tests move it. */
+  readonly clock?: () => Date;
+  /** Keeps the jobs of several apps on one Redis or Postgres apart. */
+  readonly jobPrefix?: string;
+  readonly poolSize?: number;
+}
+
+export type App = Awaited<ReturnType<typeof createApp>>;
+
+/** Builds the product from the ground up; server, worker, command line and tests all use this. Starts nothing. */
+export async function createApp(config: Config, options: AppOptions = {}) {
+  const clock = options.clock ?? (() => new Date());
+  const prefix = options.jobPrefix ?? 'ratebook';
+  const log = createLog(config.logLevel);
+  const orm = createOrm({ url: config.databaseUrl, entities, poolSize: options.poolSize ?? 16 });
+  const relayPool = new pg.Pool({ connectionString: config.relayUrl, max: 4 });
+  relayPool.on('error', error => log.warn({ err: error }, 'relay connection error'));
+  const secrets = new Secrets(config.secret);
+  const pubSub = config.redisUrl ? redisPubSub(config.redisUrl, prefix, log) : postgresPubSub(config.databaseUrl, log);
+  const jobs = new Jobs(
+    config.redisUrl
+      ? { kind: 'redis', url: config.redisUrl, prefix }
+      : { kind: 'postgres', url: config.relayUrl, schema: JOB_SCHEMA },
+    log,
+  );
+
+  const tenants = new TenantsService();
+  const access = new AccessService(secrets);
+  const webhooks = new WebhooksService(secrets, { allowPrivate: config.webhookAllowPrivate });
+  const catalog = new CatalogService();
+  const pricing = new PricingService(tenants, catalog);
+  const contracts = new ContractsService(tenants, pricing);
+  const usage = new UsageService(tenants, catalog);
+  const alerts = new AlertsService(webhooks, pubSub);
+  const rating = new RatingService(tenants, catalog, pricing, contracts, whenRated(tenants, alerts));
+  const invoicing = new InvoicingService(tenants, rating, webhooks);
+  const services = { tenants, access, webhooks, catalog, pricing, contracts, usage, rating, invoicing, alerts };
+
+  const scopeOf = (tenantId: string, actor: Actor, requestId: string = randomUUID()): Scope => ({
+    em: orm.em.fork(),
+    tenantId,
+    actor,
+    now: clock(),
+    requestId,
+  });
+
+  const relay = new OutboxRelay(
+    relayPool,
+    async facts => {
+      await jobs.enqueue(jobsFor(facts));
+      const watched = new Set(facts.filter(fact => WATCHED.has(fact.topic)).map(fact => fact.tenantId));
+      await Promise.all([...watched].map(tenantId => alerts.hint(tenantId)));
+    },
+    log,
+  );
+  const sweeps = new Sweeps(relayPool, jobs, clock, log);
+
+  return {
+    config,
+    clock,
+    log,
+    orm,
+    relayPool,
+    jobs,
+    relay,
+    sweeps,
+    services,
+    scopeOf,
+    /** Who the key is, or null. */
+    authenticate: (text: string): Promise<Caller | null> =>
+      access.authenticate({ em: orm.em.fork(), now: clock(), requestId: '' }, text),
+    /** The context of one GraphQL operation. */
+    contextOf: (caller: Caller, text: string, requestId: string): FollowContext => ({
+      scope: scopeOf(caller.tenantId, { kind: 'key', id: caller.keyId }, requestId),
+      permissions: caller.permissions,
+      isTest: caller.isTest,
+      services: { alerts, tenants },
+      clock,
+      isLive: async () =>
+        (await access.authenticate({ em: orm.em.fork(), now: clock(), requestId: '' }, text)) !== null,
+    }),
+    schema: await createSchema(services),
+    /** Starts the worker half: job workers, the outbox relay, the sweeps. */
+    work: (): void => {
+      jobs.startWorkers(
+        [...webhooksHandlers(webhooks), ...ratingHandlers(rating), ...invoicingHandlers(invoicing)],
+        ({ tenantId }, job) => scopeOf(tenantId, { kind: 'job', id: job }),
+      );
+      relay.start();
+      sweeps.start();
+    },
+    close: async (): Promise<void> => {
+      alerts.close();
+      await sweeps.stop();
+      await relay.stop();
+      await jobs.close();
+      await pubSub.close();
+      await relayPool.end();
+      await orm.close(true);
+    },
+  };
+}
+
+type Services = {
+  readonly tenants: TenantsService;
+  readonly access: AccessService;
+  readonly webhooks: WebhooksService;
+  readonly catalog: CatalogService;
+  readonly pricing: PricingService;
+  readonly contracts: ContractsService;
+  readonly usage: UsageService;
+  readonly rating: RatingService;
+  readonly invoicing: InvoicingService;
+  readonly alerts: AlertsService;
+};
+
+/** The GraphQL schema over the services. Built once a process: type-graphql keeps field resolvers between builds. */
+export async function createSchema(s: Services): Promise<GraphQLSchema> {
+  const resolvers = [
+    new TenantResolver(s.tenants),
+    new ApiKeyResolver(s.tenants, s.access),
+    new WebhookResolver(s.tenants, s.webhooks),
+    new WebhookDeliveryResolver(s.webhooks),
+    new CatalogResolver(s.catalog),
+    new PriceBookResolver(s.tenants, s.pricing),
+    new PriceBookVersionsResolver(s.pricing),
+    new PricesResolver(s.pricing),
+    new ContractResolver(s.tenants, s.contracts),
+    new UsageResolver(s.usage),
+    new ChargeResolver(s.rating),
+    new InvoiceResolver(s.tenants, s.invoicing),
+    new InvoiceFieldsResolver(s.invoicing),
+    new AlertResolver(s.tenants, s.alerts, s.rating),
+    new NodeResolver(s.tenants, s.rating),
+  ];
+  const byClass = new Map<unknown, object>(resolvers.map(resolver => [resolver.constructor, resolver]));
+
+  return buildSchema({
+    resolvers: resolvers.map(resolver => resolver.constructor) as [new () => object],
+    container: { get: cls => byClass.get(cls) },
+    authChecker: authorize,
+    validate: false,
+    // Asked for by type-graphql as soon as there is a subscription; ours bring their own streams and use none of it.
+    pubSub: {
+      publish: () => undefined,
+      subscribe: topic => {
+        throw new TypeError(`nothing is published on ${topic}`);
+      },
+    },
+    scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
+  });
+}
+
+/** Lets a field through when the key has the permission it names, and a test key through where nothing changes. */
+// An arrow, because type-graphql takes anything with a prototype for a class.
+const authorize = ({ context, info }: ResolverData<GraphqlContext>, needed: string[]): boolean => {
+  const missing = needed.find(permission => !context.permissions.has(permission));
+
+  if (missing !== undefined) {
+    throw new GraphQLError(`this key lacks the permission ${missing}`, { extensions: { code: 'FORBIDDEN' } });
+  }
+
+  if (context.isTest && info.parentType.name === 'Mutation' && info.fieldName !== 'usageRecord') {
+    throw new GraphQLError('a test key changes nothing; use a live key', { extensions: { code: 'FORBIDDEN' } });
+  }
+
+  return true;
+};

@@ -1,0 +1,109 @@
+import type { AlertsService } from './alerts/index.js';
+import { InvoicingService, invoicingJobs } from './invoicing/index.js';
+import type { Fact, JobDefinition, JobPayload, JobRequest, Scope } from './platform/index.js';
+import { ratingJobs, type RatedPeriod } from './rating/index.js';
+import type { TenantsService } from './tenants/index.js';
+import { webhooksJobs } from './webhooks/index.js';
+
+/*
+ * What happens next, on one page.
+ *
+ *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · deliveries · audit
+ *   prices or contract changed ──► rate again
+ *   alert fired ──► wake subscribers        delivery queued ──► post the webhook
+ *   grace over ──► close the period ──► invoice issued ──► delivery queued
+ */
+
+/** In the transaction of the rating: what must be true together with the charges. */
+export function whenRated(tenants: TenantsService, alerts: AlertsService) {
+  return async (tx: Scope, rated: readonly RatedPeriod[]): Promise<void> => {
+    const { timeZone } = await tenants.own(tx);
+    await InvoicingService.keepDrafts(tx, rated, timeZone);
+    await alerts.advance(tx, rated);
+  };
+}
+
+type Ids = Readonly<Record<string, string>>;
+
+interface Wake {
+  readonly job: JobDefinition;
+  /** The ids that the job gets, out of the fact's. */
+  readonly ids: (fact: Ids) => Ids;
+}
+
+const wake = <P extends JobPayload>(job: JobDefinition<P>, ids: (fact: Ids) => Ids = () => ({})): Wake => ({
+  job: job as unknown as JobDefinition,
+  ids,
+});
+
+/** After the commit: which fact wakes which job. */
+const FLOW: Readonly<Record<string, readonly Wake[]>> = {
+  'usage.accepted': [wake(ratingJobs.rateTenant)],
+  'contract.changed': [wake(ratingJobs.rerateTenant, ({ from = '' }) => ({ from }))],
+  'price_book.changed': [wake(ratingJobs.repriceBook, ({ priceBookId = '', from = '' }) => ({ priceBookId, from }))],
+  'webhook_delivery.queued': [wake(webhooksJobs.deliver, ({ deliveryId = '' }) => ({ deliveryId }))],
+  'spend_alert.fired': [],
+  'invoice.issued': [],
+};
+
+/** After the commit: which facts wake whoever watches a tenant. */
+export const WATCHED: ReadonlySet<string> = new Set(['spend_alert.fired']);
+
+/**
+ * The jobs that a batch of facts asks for. The same job with the same ids is asked for once, under the number of the last
+ * fact that wanted it: so a burst is one job, and a fact told after a job began is another one, never dropped.
+ */
+export function jobsFor(facts: readonly Fact[]): JobRequest[] {
+  const requests = new Map<string, JobRequest>();
+
+  for (const fact of facts) {
+    const wanted = FLOW[fact.topic];
+
+    if (!wanted) {
+      throw new Error(`no route for the fact ${fact.topic}; name it in flow.ts`);
+    }
+
+    for (const { job, ids: idsOf } of wanted) {
+      const ids: JobPayload = { v: 1, tenantId: fact.tenantId, ...idsOf(fact.payload) };
+      const same = `${job.name} ${JSON.stringify(ids)}`;
+      requests.delete(same);
+      requests.set(same, {
+        job,
+        payload: ids,
+        key: `${job.name}_${fact.tenantId}_${fact.id}`,
+      });
+    }
+  }
+
+  return [...requests.values()];
+}
+
+/** Work that rows say is due, whatever became of its hint: found by the sweeps, keyed so that a waiting one is not doubled. */
+export function jobsDue(due: {
+  readonly unrated: readonly { readonly tenantId: string; readonly n: string }[];
+  readonly deliveries: readonly {
+    readonly tenantId: string;
+    readonly deliveryId: string;
+    readonly attempts: number;
+    readonly due: string;
+  }[];
+  readonly invoices: readonly { readonly tenantId: string; readonly invoiceId: string; readonly round: string }[];
+}): JobRequest[] {
+  const request = <P extends JobPayload>(job: JobDefinition<P>, payload: JobPayload, key: string): JobRequest => ({
+    job: job as unknown as JobDefinition,
+    payload,
+    key: `${job.name}_${key}`,
+  });
+
+  return [
+    ...due.unrated.map(({ tenantId, n }) =>
+      request(ratingJobs.rateTenant, { v: 1, tenantId }, `${tenantId}_sweep${n}`),
+    ),
+    ...due.deliveries.map(({ tenantId, deliveryId, attempts, due: at }) =>
+      request(webhooksJobs.deliver, { v: 1, tenantId, deliveryId }, `${deliveryId}_sweep${attempts}_${at}`),
+    ),
+    ...due.invoices.map(({ tenantId, invoiceId, round }) =>
+      request(invoicingJobs.closePeriod, { v: 1, tenantId, invoiceId }, `${invoiceId}_sweep${round}`),
+    ),
+  ];
+}

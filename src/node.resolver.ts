@@ -1,0 +1,116 @@
+import { Arg, Authorized, Ctx, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
+import { ApiKey, ApiKeyType } from './access/index.js';
+import { AlertFiring, AlertFiringType, SpendAlert, SpendAlertType } from './alerts/index.js';
+import { Meter, MeterType, Model, ModelType } from './catalog/index.js';
+import { Contract, ContractType } from './contracts/index.js';
+import { Invoice, InvoiceType } from './invoicing/index.js';
+import { inTransaction, isId, Node, type GraphqlContext, type Scope } from './platform/index.js';
+import { PriceBook, PriceBookType } from './pricing/index.js';
+import { ChargeType, type RatingService } from './rating/index.js';
+import { Tenant, TenantType, type TenantsService } from './tenants/index.js';
+import { WebhookDelivery, WebhookDeliveryType, WebhookEndpoint, WebhookEndpointType } from './webhooks/index.js';
+
+@ObjectType({ description: 'Who the presented key is.' })
+export class Viewer {
+  @Field(() => TenantType, { description: "The key's tenant." })
+  tenant!: TenantType;
+
+  @Field(() => ID, { description: 'The key.' })
+  apiKeyId!: string;
+
+  @Field(() => [String], { description: 'What the key may do.' })
+  permissions!: string[];
+}
+
+interface Kind {
+  readonly permission: string;
+  readonly find: (tx: Scope, id: string) => Promise<Node | null>;
+}
+
+function entity<E extends { id: string }>(permission: string, type: new () => E, from: (row: E) => Node): Kind {
+  return {
+    permission,
+    find: async ({ em }, id) => {
+      const row = (await em.findOne(type as never, { id } as never)) as E | null;
+
+      return row ? from(row) : null;
+    },
+  };
+}
+
+/** How a node is found, by the prefix of its id, and which permission that takes. */
+const kinds = (rating: RatingService): Readonly<Record<string, Kind>> => ({
+  ten: entity('tenants:read', Tenant, TenantType.from),
+  key: entity('keys:read', ApiKey, ApiKeyType.from),
+  mdl: entity('catalog:read', Model, ModelType.from),
+  mtr: entity('catalog:read', Meter, MeterType.from),
+  pb: entity('pricing:read', PriceBook, PriceBookType.from),
+  con: entity('pricing:read', Contract, ContractType.from),
+  inv: entity('billing:read', Invoice, InvoiceType.from),
+  whe: entity('webhooks:read', WebhookEndpoint, WebhookEndpointType.from),
+  whd: entity('webhooks:read', WebhookDelivery, WebhookDeliveryType.from),
+  alr: entity('alerts:read', SpendAlert, SpendAlertType.from),
+  fir: entity('alerts:read', AlertFiring, AlertFiringType.from),
+  chg: {
+    permission: 'billing:read',
+    find: async (tx, id) => {
+      const row = await rating.charge(tx, id);
+
+      return row ? ChargeType.from(row) : null;
+    },
+  },
+});
+
+@Resolver()
+export class NodeResolver {
+  readonly #kinds: Readonly<Record<string, Kind>>;
+
+  constructor(
+    private readonly tenants: TenantsService,
+    rating: RatingService,
+  ) {
+    this.#kinds = kinds(rating);
+  }
+
+  @Authorized()
+  @Query(() => Viewer, { description: 'Who the presented key is.' })
+  async viewer(@Ctx() { scope, permissions }: GraphqlContext): Promise<Viewer> {
+    return Object.assign(new Viewer(), {
+      tenant: TenantType.from(await this.tenants.own(scope)),
+      apiKeyId: scope.actor.id,
+      permissions: [...permissions].sort(),
+    });
+  }
+
+  @Authorized()
+  @Query(() => Node, {
+    nullable: true,
+    description:
+      'An object by its id: null when there is none, when it belongs to another tenant, or when the key may not read it.',
+  })
+  async node(
+    @Arg('id', () => ID, { description: 'The id.' }) id: string,
+    @Arg('tenantId', () => ID, {
+      nullable: true,
+      description: "The tenant it belongs to: the key's own (the default) or one below it.",
+    })
+    tenantId: string | null,
+    @Ctx() { scope, permissions }: GraphqlContext,
+  ): Promise<Node | null> {
+    const kind = isId(id) ? this.#kinds[id.slice(0, id.indexOf('_'))] : undefined;
+
+    if (!kind || !permissions.has(kind.permission)) {
+      return null;
+    }
+
+    if (tenantId && tenantId !== scope.tenantId && !(isId(tenantId, 'ten') && (await this.#isBelow(scope, tenantId)))) {
+      return null;
+    }
+
+    return inTransaction({ ...scope, tenantId: tenantId ?? scope.tenantId }, tx => kind.find(tx, id));
+  }
+
+  async #isBelow(scope: Scope, tenantId: string): Promise<boolean> {
+    return inTransaction(scope, async ({ em }) => (await em.findOne(Tenant, { id: tenantId })) !== null);
+  }
+}

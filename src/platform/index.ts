@@ -1,0 +1,24 @@
+export { canonicalJson, type Json } from './canonical-json.js';
+export { DomainError, ErrorCode } from './errors.js';
+export * from './graphql.js';
+export * from './graphql-limits.js';
+export { isId, newId } from './ids.js';
+export { once, type Once } from './idempotency.js';
+export {
+  defineJob,
+  handler,
+  Jobs,
+  JOB_SCHEMA,
+  type JobDefinition,
+  type JobHandler,
+  type JobPayload,
+  type JobRequest,
+  type JobStore,
+} from './jobs.js';
+export { createLog, type Logger } from './log.js';
+export { createOrm, DecimalColumn, tenantFilter } from './orm.js';
+export { announce, OutboxRelay, type Fact } from './outbox.js';
+export { postgresPubSub, redisPubSub, type PubSub } from './pubsub.js';
+export { asTenant, inTransaction, scopeFor, type Actor, type Scope } from './scope.js';
+export { Secrets } from './secrets.js';
+export { query } from './sql.js';

@@ -1,0 +1,65 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { tenantFilter } from '../platform/index.js';
+import type { DimensionPattern } from './pattern.rules.js';
+import type { PricingModelJson } from './price.rules.js';
+
+const PriceBookSchema = defineEntity({
+  name: 'PriceBook',
+  tableName: 'price_book',
+  properties: {
+    tenantId: p.string(),
+    id: p.string().primary(),
+    name: p.string(),
+    currency: p.string(),
+    createdAt: p.datetime(),
+  },
+  filters: tenantFilter,
+});
+
+/** A seller's prices in one currency, in versions. */
+export class PriceBook extends PriceBookSchema.class {}
+PriceBookSchema.setClass(PriceBook);
+
+const VERSION_STATUSES = ['DRAFT', 'PUBLISHED', 'WITHDRAWN'] as const;
+
+const PriceBookVersionSchema = defineEntity({
+  name: 'PriceBookVersion',
+  tableName: 'price_book_version',
+  properties: {
+    tenantId: p.string(),
+    id: p.string().primary(),
+    priceBookId: p.string(),
+    number: p.integer(),
+    status: p.enum(VERSION_STATUSES),
+    effectiveAt: p.datetime().nullable(),
+    publishedAt: p.datetime().nullable(),
+    withdrawnAt: p.datetime().nullable(),
+    createdAt: p.datetime(),
+  },
+  filters: tenantFilter,
+});
+
+/** The prices of a book from an instant on; nothing in it changes once it is published. */
+export class PriceBookVersion extends PriceBookVersionSchema.class {}
+PriceBookVersionSchema.setClass(PriceBookVersion);
+
+const PriceSchema = defineEntity({
+  name: 'Price',
+  tableName: 'price',
+  properties: {
+    tenantId: p.string(),
+    id: p.string().primary(),
+    versionId: p.string(),
+    meterId: p.string(),
+    name: p.string(),
+    pattern: p.json<DimensionPattern>(),
+    model: p.json<PricingModelJson>(),
+  },
+  filters: tenantFilter,
+});
+
+/** What one meter costs for the usage that a dimension pattern matches. */
+export class Price extends PriceSchema.class {}
+PriceSchema.setClass(Price);
+
+export const pricingEntities = [PriceBookSchema, PriceBookVersionSchema, PriceSchema] as const;

@@ -1,0 +1,5 @@
+export { ChargeResolver } from './charge.resolver.js';
+export { ChargeType } from './charge.types.js';
+export { ratingHandlers, ratingJobs } from './rating.jobs.js';
+export { countUnpriced, lockRating, type ChargeRow } from './rating.queries.js';
+export { RatingService, type RatedPeriod, type WhenRated } from './rating.service.js';

@@ -1,0 +1,287 @@
+import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
+import { newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
+import type { Due, Unpriced } from './charge.rules.js';
+
+/** A period of a contract, as charges are kept for it. */
+export interface ContractPeriod {
+  readonly contractId: string;
+  readonly currency: string;
+  readonly start: Date;
+  readonly end: Date;
+}
+
+export interface ChargeRow {
+  readonly id: string;
+  readonly contract_id: string;
+  readonly period_start: Date;
+  readonly period_end: Date;
+  readonly price_id: string;
+  readonly generation: number;
+  readonly price_version_id: string;
+  readonly price_name: string;
+  readonly meter_id: string;
+  readonly currency: string;
+  readonly quantity: string;
+  readonly amount: string;
+  readonly explanation: unknown;
+  readonly invoice_id: string | null;
+  readonly rated_at: Date;
+}
+
+/** Takes the tenant's rating lock until the commit: the first lock of everything that rates or issues. */
+export async function lockRating(tx: Scope): Promise<void> {
+  await query(tx, 'insert into rating_lock (tenant_id) values ($1) on conflict do nothing', [tx.tenantId]);
+  await query(tx, 'select tenant_id from rating_lock where tenant_id = $1 for update', [tx.tenantId]);
+}
+
+/** How far each month was rated: the touch that was seen then. */
+export async function ratingMarks(tx: Scope): Promise<Map<string, bigint>> {
+  const rows = await query<{ month: string; n: string }>(
+    tx,
+    'select month::text, n::text from rating_mark where tenant_id = $1',
+    [tx.tenantId],
+  );
+
+  return new Map(rows.map(row => [row.month, BigInt(row.n)]));
+}
+
+export async function markRated(
+  tx: Scope,
+  touched: readonly { readonly month: string; readonly n: string }[],
+): Promise<void> {
+  await query(
+    tx,
+    `insert into rating_mark as m (tenant_id, month, n, rated_at)
+     select $1, t.month, t.n, $4 from unnest($2::date[], $3::bigint[]) as t (month, n)
+     on conflict (tenant_id, month) do update set n = greatest(m.n, excluded.n), rated_at = excluded.rated_at`,
+    [tx.tenantId, touched.map(({ month }) => month), touched.map(({ n }) => n), tx.now],
+  );
+}
+
+/**
+ * Brings the charges of a period to what is due: adds the difference to the open row of each price, or to a new row when
+ * the earlier ones are on an invoice. A price that asks for nothing any more is brought to zero. Returns what the period
+ * comes to now.
+ */
+export async function bringCharges(tx: Scope, period: ContractPeriod, dues: readonly Due[]): Promise<Decimal> {
+  const existing = Map.groupBy(await chargesOf(tx, period), row => row.price_id);
+  const wanted = new Map(dues.map(due => [due.priceId, due]));
+
+  for (const priceId of new Set([...wanted.keys(), ...existing.keys()])) {
+    await bringCharge(tx, period, priceId, wanted.get(priceId) ?? null, existing.get(priceId) ?? []);
+  }
+
+  return sum(dues.map(due => due.amount));
+}
+
+async function bringCharge(
+  tx: Scope,
+  period: ContractPeriod,
+  priceId: string,
+  due: Due | null,
+  rows: readonly ChargeRow[],
+): Promise<void> {
+  const chargedAmount = sum(rows.map(row => decimal(row.amount)));
+  const chargedQuantity = sum(rows.map(row => decimal(row.quantity)));
+  const amount = (due?.amount ?? decimal(0)).minus(chargedAmount);
+  const quantity = (due ? due.to.minus(due.from) : decimal(0)).minus(chargedQuantity);
+
+  if (amount.isZero() && quantity.isZero()) {
+    return;
+  }
+
+  const billed = rows.filter(row => row.invoice_id !== null);
+  const open = rows.find(row => row.invoice_id === null);
+  const last = rows.at(-1);
+  const explanation = JSON.stringify(explain(due, last, sum(billed.map(row => decimal(row.amount)))));
+
+  if (open) {
+    await query(
+      tx,
+      `update charge set amount = amount + $3, quantity = quantity + $4, explanation = $5, period_end = $6, rated_at = $7
+       where tenant_id = $1 and id = $2`,
+      [tx.tenantId, open.id, formatDecimal(amount), formatDecimal(quantity), explanation, period.end, tx.now],
+    );
+
+    return;
+  }
+
+  await query(
+    tx,
+    `insert into charge (tenant_id, id, contract_id, period_start, period_end, price_id, generation, price_version_id,
+       price_name, meter_id, currency, quantity, amount, explanation, invoice_id, rated_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, null, $15)`,
+    [
+      tx.tenantId,
+      newId('chg', tx.now),
+      period.contractId,
+      period.start,
+      period.end,
+      priceId,
+      (last?.generation ?? -1) + 1,
+      due?.versionId ?? last?.price_version_id,
+      due?.priceName ?? last?.price_name,
+      due?.meterId ?? last?.meter_id,
+      period.currency,
+      formatDecimal(quantity),
+      formatDecimal(amount),
+      explanation,
+      tx.now,
+    ],
+  );
+}
+
+/** Why the charge is what it is: which price, which quantity, which tiers, and what was billed before. */
+function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Decimal): object {
+  if (!due) {
+    return {
+      priceId: last?.price_id,
+      note: 'the price no longer applies to any usage of this period',
+      cumulativeAmount: '0',
+      billedBefore: formatDecimal(billedBefore),
+    };
+  }
+
+  return {
+    priceId: due.priceId,
+    priceName: due.priceName,
+    priceBookVersionId: due.versionId,
+    priceBookVersionNumber: due.versionNumber,
+    meterId: due.meterId,
+    dimensions: due.pattern,
+    modelKind: due.model.kind,
+    quantityFrom: formatDecimal(due.from),
+    quantityTo: formatDecimal(due.to),
+    cumulativeAmount: formatDecimal(due.amount),
+    billedBefore: formatDecimal(billedBefore),
+    steps: due.steps.map(step => ({
+      tier: step.tier,
+      from: formatDecimal(step.from),
+      upTo: step.upTo === null ? null : formatDecimal(step.upTo),
+      quantity: formatDecimal(step.quantity),
+      unitAmount:
+        step.unitAmount === null
+          ? null
+          : { amount: formatDecimal(step.unitAmount.amount), per: formatDecimal(step.unitAmount.per) },
+      flat: formatDecimal(step.flat),
+      packages: step.packages === null ? null : formatDecimal(step.packages),
+      amount: formatDecimal(step.amount),
+    })),
+  };
+}
+
+/** The contract periods that have charges and begin within a stretch of time. */
+export async function chargedPeriods(tx: Scope, start: Date, end: Date): Promise<ContractPeriod[]> {
+  return query<ContractPeriod>(
+    tx,
+    `select contract_id as "contractId", currency, period_start as start, max(period_end) as end from charge
+     where tenant_id = $1 and period_start >= $2 and period_start < $3 group by contract_id, currency, period_start`,
+    [tx.tenantId, start, end],
+  );
+}
+
+/** Spend by period, for the periods whose first charges are not on an invoice. */
+export async function openSpend(tx: Scope): Promise<{ start: Date; end: Date; currency: string; spend: Decimal }[]> {
+  const rows = await query<{ start: Date; end: Date; currency: string; spend: string }>(
+    tx,
+    `select period_start as start, max(period_end) as end, currency, sum(amount)::text as spend from charge
+     where tenant_id = $1 group by contract_id, currency, period_start
+     having bool_or(invoice_id is null and generation = 0) order by period_start`,
+    [tx.tenantId],
+  );
+
+  return rows.map(row => ({ ...row, spend: decimal(row.spend) }));
+}
+
+async function chargesOf(tx: Scope, period: ContractPeriod): Promise<ChargeRow[]> {
+  return query<ChargeRow>(
+    tx,
+    'select * from charge where tenant_id = $1 and contract_id = $2 and period_start = $3 order by price_id, generation',
+    [tx.tenantId, period.contractId, period.start],
+  );
+}
+
+/** Replaces what is known to be unpriced in a period. `contractId` is empty where there is no contract. */
+export async function replaceUnpriced(
+  tx: Scope,
+  period: { readonly contractId: string; readonly start: Date; readonly end: Date },
+  unpriced: readonly Unpriced[],
+  reason: 'NO_CONTRACT' | 'NO_PRICE',
+): Promise<void> {
+  await query(
+    tx,
+    'delete from unpriced_usage where tenant_id = $1 and contract_id = $2 and period_start >= $3 and period_start < $4',
+    [tx.tenantId, period.contractId, period.start, period.end],
+  );
+
+  if (unpriced.length > 0) {
+    await query(
+      tx,
+      `insert into unpriced_usage (tenant_id, period_start, period_end, contract_id, meter_id, dimensions, quantity, reason, seen_at)
+       select $1, $2, $3, $4, u.*, $8, $9 from unnest($5::text[], $6::text[], $7::numeric[]) as u`,
+      [
+        tx.tenantId,
+        period.start,
+        period.end,
+        period.contractId,
+        unpriced.map(row => row.meterId),
+        unpriced.map(row => row.dimensions),
+        unpriced.map(row => formatDecimal(row.quantity)),
+        reason,
+        tx.now,
+      ],
+    );
+  }
+}
+
+export interface UnpricedRow {
+  readonly period_start: Date;
+  readonly period_end: Date;
+  readonly contract_id: string;
+  readonly meter_id: string;
+  readonly dimensions: string;
+  readonly quantity: string;
+  readonly reason: 'NO_CONTRACT' | 'NO_PRICE';
+}
+
+/** How much is unpriced, by period, meter and dimensions: up to `first` + 1 rows after a place. */
+export async function unpricedPage(tx: Scope, args: PageArguments): Promise<UnpricedRow[]> {
+  const { limit, after } = page(args);
+  const offset = after !== null && /^\d{1,9}$/.test(after) ? Number(after) : 0;
+
+  return query<UnpricedRow>(
+    tx,
+    `select * from unpriced_usage where tenant_id = $1
+     order by period_start desc, contract_id, meter_id, dimensions limit $2 offset $3`,
+    [tx.tenantId, limit, offset],
+  );
+}
+
+/** How many combinations of meter and dimensions have no price in a stretch of time. */
+export async function countUnpriced(tx: Scope, contractId: string, start: Date, end: Date): Promise<number> {
+  const [row] = await query<{ n: number }>(
+    tx,
+    `select count(*)::int as n from unpriced_usage
+     where tenant_id = $1 and contract_id = $2 and period_start >= $3 and period_start < $4`,
+    [tx.tenantId, contractId, start, end],
+  );
+
+  return row?.n ?? 0;
+}
+
+/** Charges of the tenant, newest first: up to `first` + 1. */
+export async function chargePage(tx: Scope, args: PageArguments): Promise<ChargeRow[]> {
+  const { limit, after } = page(args);
+
+  return query<ChargeRow>(
+    tx,
+    'select * from charge where tenant_id = $1 and ($2::text is null or id < $2) order by id desc limit $3',
+    [tx.tenantId, after, limit],
+  );
+}
+
+export async function chargeById(tx: Scope, id: string): Promise<ChargeRow | null> {
+  const [row] = await query<ChargeRow>(tx, 'select * from charge where tenant_id = $1 and id = $2', [tx.tenantId, id]);
+
+  return row ?? null;
+}

@@ -1,0 +1,215 @@
+import type { CatalogService } from '../catalog/index.js';
+import { gapsWithin, periodsWithin, type Contract, type ContractsService, type Period } from '../contracts/index.js';
+import type { Decimal } from '../money/index.js';
+import { announce, asTenant, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
+import type { PricingService } from '../pricing/index.js';
+import type { TenantsService } from '../tenants/index.js';
+import { touches, touchFrom, usageBySegment, type SegmentUsage } from '../usage/index.js';
+import { duesOf, segmentsOf, type Aggregation } from './charge.rules.js';
+import {
+  bringCharges,
+  chargeById,
+  chargedPeriods,
+  chargePage,
+  lockRating,
+  markRated,
+  openSpend,
+  ratingMarks,
+  replaceUnpriced,
+  unpricedPage,
+  type ChargeRow,
+  type UnpricedRow,
+} from './rating.queries.js';
+
+/** A period whose charges were just brought up to date. */
+export interface RatedPeriod {
+  readonly contractId: string;
+  readonly sellerId: string;
+  readonly currency: string;
+  readonly graceHours: number;
+  readonly start: Date;
+  readonly end: Date;
+  /** What the usage of the period comes to, exact, whatever of it was billed already. */
+  readonly spend: Decimal;
+}
+
+/** What the rooms above do in the same transaction when periods were rated (wired in `flow.ts`). */
+export type WhenRated = (tx: Scope, rated: readonly RatedPeriod[]) => Promise<void>;
+
+/** Turns buckets and prices into charges. */
+export class RatingService {
+  constructor(
+    private readonly tenants: TenantsService,
+    private readonly catalog: CatalogService,
+    private readonly pricing: PricingService,
+    private readonly contracts: ContractsService,
+    private readonly whenRated: WhenRated,
+  ) {}
+
+  /**
+   * Rates everything of the scope's tenant that was touched since it was last rated: charge = rate(cumulative) − already
+   * charged, in one transaction with all that follows from it. Does nothing when nothing was touched.
+   */
+  async rate(scope: Scope): Promise<void> {
+    await inTransaction(scope, async tx => {
+      await lockRating(tx);
+      await this.rateTouched(tx);
+    });
+  }
+
+  /** The same within the caller's transaction, which holds the rating lock. */
+  async rateTouched(tx: Scope): Promise<void> {
+    // Touches are read before buckets: what is touched in between is rated again, never missed.
+    const marks = await ratingMarks(tx);
+    const touched = (await touches(tx)).filter(({ month, n }) => BigInt(n) > (marks.get(month) ?? 0n));
+
+    if (touched.length === 0) {
+      return;
+    }
+
+    const rated = await this.#rateMonths(
+      tx,
+      touched.map(({ month }) => month),
+    );
+    await this.whenRated(tx, rated);
+    await markRated(tx, touched);
+  }
+
+  /** Has all usage of the scope's tenant from an instant on rated anew, with the prices of now. */
+  async rerate(scope: Scope, from: Date): Promise<void> {
+    await inTransaction(scope, async tx => {
+      await lockRating(tx);
+      await touchFrom(tx, from);
+      await this.rateTouched(tx);
+    });
+  }
+
+  /** Tells every buyer on a book of the scope's tenant to have its usage from an instant on rated anew. */
+  async reprice(scope: Scope, priceBookId: string, from: Date): Promise<void> {
+    for (const buyerId of await this.contracts.buyersOf(scope, priceBookId, from)) {
+      await inTransaction(scopeFor(scope, buyerId), tx =>
+        announce(tx, 'contract.changed', { from: from.toISOString() }),
+      );
+    }
+  }
+
+  /** What the tenant's periods that no invoice has closed come to, as rated last. */
+  async openPeriods(tx: Scope): Promise<Pick<RatedPeriod, 'start' | 'end' | 'spend' | 'currency'>[]> {
+    return openSpend(tx);
+  }
+
+  async charges(scope: Scope, args: PageArguments): Promise<ChargeRow[]> {
+    return inTransaction(scope, tx => chargePage(tx, args));
+  }
+
+  async charge(scope: Scope, id: string): Promise<ChargeRow | null> {
+    return inTransaction(scope, tx => chargeById(tx, id));
+  }
+
+  async unpriced(scope: Scope, args: PageArguments): Promise<UnpricedRow[]> {
+    return inTransaction(scope, tx => unpricedPage(tx, args));
+  }
+
+  async #rateMonths(tx: Scope, months: readonly string[]): Promise<RatedPeriod[]> {
+    const tenant = await this.tenants.own(tx);
+    const contracts = await this.contracts.all(tx);
+    const rated = new Map<string, RatedPeriod>();
+    const gaps = new Map<number, Period>();
+
+    for (const month of months) {
+      const start = new Date(`${month}T00:00:00Z`);
+      const stretch = { start, end: new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1, 1)) };
+
+      for (const contract of contracts) {
+        const window = { startsAt: contract.startsAt, endsAt: contract.endsAt ?? null };
+
+        for (const period of periodsWithin(stretch, window, tenant.timeZone)) {
+          const key = `${contract.id} ${period.start.getTime()}`;
+
+          if (!rated.has(key)) {
+            rated.set(key, await this.#ratePeriod(tx, tenant.ancestors, contract, period));
+          }
+        }
+      }
+
+      // A period that a later contract has taken over asks for nothing any more.
+      for (const orphan of await chargedPeriods(tx, stretch.start, stretch.end)) {
+        const key = `${orphan.contractId} ${orphan.start.getTime()}`;
+        const contract = contracts.find(({ id }) => id === orphan.contractId);
+
+        if (contract && !rated.has(key)) {
+          const { sellerId, graceHours } = contract;
+          rated.set(key, { ...orphan, sellerId, graceHours, spend: await bringCharges(tx, orphan, []) });
+        }
+      }
+
+      for (const gap of gapsWithin(
+        stretch,
+        contracts.map(contract => ({ start: contract.startsAt, end: contract.endsAt ?? stretch.end })),
+      )) {
+        gaps.set(gap.start.getTime(), gap);
+      }
+
+      // What was unpriced for want of a contract may have one now.
+      await replaceUnpriced(tx, { contractId: '', ...stretch }, [], 'NO_CONTRACT');
+    }
+
+    for (const gap of gaps.values()) {
+      await this.#noteUnpriced(tx, tenant.ancestors, gap);
+    }
+
+    return [...rated.values()];
+  }
+
+  async #ratePeriod(tx: Scope, ancestors: readonly string[], contract: Contract, period: Period): Promise<RatedPeriod> {
+    const versions = await asTenant(tx, contract.sellerId, seller =>
+      this.pricing.published(seller, contract.priceBookId),
+    );
+    const segments = segmentsOf(period, versions);
+    const used = await usageBySegment(
+      tx,
+      period.start,
+      period.end,
+      segments.slice(1).map(segment => segment.start),
+    );
+    const { dues, unpriced } = duesOf(segments, used, await this.#aggregations(tx, ancestors, used));
+    const place = { contractId: contract.id, currency: contract.currency, start: period.start, end: period.end };
+    const spend = await bringCharges(tx, place, dues);
+    await replaceUnpriced(tx, place, unpriced, 'NO_PRICE');
+
+    return {
+      contractId: contract.id,
+      sellerId: contract.sellerId,
+      currency: contract.currency,
+      graceHours: contract.graceHours,
+      start: period.start,
+      end: period.end,
+      spend,
+    };
+  }
+
+  async #noteUnpriced(tx: Scope, ancestors: readonly string[], gap: Period): Promise<void> {
+    const used = await usageBySegment(tx, gap.start, gap.end, []);
+    const segments = [{ start: gap.start, end: gap.end, version: null }];
+    const { unpriced } = duesOf(segments, used, await this.#aggregations(tx, ancestors, used));
+    await replaceUnpriced(tx, { contractId: '', ...gap }, unpriced, 'NO_CONTRACT');
+  }
+
+  async #aggregations(
+    tx: Scope,
+    ancestors: readonly string[],
+    used: readonly SegmentUsage[],
+  ): Promise<(meterId: string) => Aggregation> {
+    const meters = await this.catalog.metersById(tx, ancestors, [...new Set(used.map(row => row.meterId))]);
+
+    return meterId => {
+      const meter = meters.get(meterId);
+
+      if (!meter) {
+        throw new Error(`bucket of unknown meter ${meterId}`);
+      }
+
+      return meter.aggregation;
+    };
+  }
+}

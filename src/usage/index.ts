@@ -1,0 +1,4 @@
+export { readUsageBody } from './usage-body.js';
+export { touches, touchFrom, usageBySegment, type SegmentUsage } from './usage.queries.js';
+export { UsageResolver } from './usage.resolver.js';
+export { UsageService, type UsageReceipt } from './usage.service.js';

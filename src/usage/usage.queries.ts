@@ -1,0 +1,212 @@
+import { formatDecimal } from '../money/index.js';
+import { query, type Scope } from '../platform/index.js';
+import type { Fold } from './fold.rules.js';
+import type { UsageItem } from './usage-item.rules.js';
+
+/** An item that passed every check, with the hash of its content. */
+export interface CheckedItem {
+  readonly item: UsageItem;
+  readonly hash: Buffer;
+}
+
+/**
+ * Inserts the events that are new and returns their (id, source) keys. The items come in key order, so that two batches
+ * with the same ids wait for each other instead of deadlocking.
+ */
+export async function insertNewEvents(tx: Scope, items: readonly CheckedItem[], keyId: string): Promise<Set<string>> {
+  const rows = await query<{ id: string; source: string }>(
+    tx,
+    `insert into usage_event (tenant_id, id, source, type, time, subject, properties, content_hash, accepted_at, key_id)
+     select $1, e.id, e.source, e.type, e.time, e.subject, e.properties::jsonb, e.hash, $2, $3
+     from unnest($4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::bytea[])
+       as e (id, source, type, time, subject, properties, hash)
+     on conflict do nothing returning id, source`,
+    [
+      tx.tenantId,
+      tx.now,
+      keyId,
+      items.map(({ item }) => item.id),
+      items.map(({ item }) => item.source),
+      items.map(({ item }) => item.type),
+      items.map(({ item }) => item.time),
+      items.map(({ item }) => item.subject),
+      items.map(({ item }) => JSON.stringify(item.properties)),
+      items.map(({ hash }) => hash),
+    ],
+  );
+
+  return new Set(rows.map(row => eventKey(row.id, row.source)));
+}
+
+/** The content hashes of stored events, by key. */
+export async function storedHashes(tx: Scope, items: readonly CheckedItem[]): Promise<Map<string, Buffer>> {
+  const rows = await query<{ id: string; source: string; content_hash: Buffer }>(
+    tx,
+    `select s.id, s.source, s.content_hash from unnest($2::text[], $3::text[]) as e (id, source)
+     join usage_event s on s.tenant_id = $1 and s.id = e.id and s.source = e.source`,
+    [tx.tenantId, items.map(({ item }) => item.id), items.map(({ item }) => item.source)],
+  );
+
+  return new Map(rows.map(row => [eventKey(row.id, row.source), row.content_hash]));
+}
+
+/** One text for an event's identity; a NUL separates because neither part can hold one. */
+export function eventKey(id: string, source: string): string {
+  return `${id}\0${source}`;
+}
+
+const COMBINE = {
+  ADD: 'quantity = b.quantity + excluded.quantity',
+  MAX: 'quantity = greatest(b.quantity, excluded.quantity)',
+  LATEST: `quantity = case when (excluded.latest_time, excluded.latest_id) > (b.latest_time, b.latest_id) then excluded.quantity else b.quantity end,
+     latest_time = greatest(b.latest_time, excluded.latest_time),
+     latest_id = case when (excluded.latest_time, excluded.latest_id) > (b.latest_time, b.latest_id) then excluded.latest_id else b.latest_id end`,
+  UNIQUE: 'quantity = b.quantity',
+} as const;
+
+/** Folds a batch's new events into the buckets: one statement for each way of folding that occurs. */
+export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promise<void> {
+  for (const kind of ['ADD', 'MAX', 'LATEST', 'UNIQUE'] as const) {
+    const rows = folds.filter(fold => fold.kind === kind);
+
+    if (rows.length === 0) {
+      continue;
+    }
+
+    await query(
+      tx,
+      `insert into usage_bucket as b (tenant_id, meter_id, slot, dimensions, quantity, event_count, latest_time, latest_id)
+       select $1, f.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::numeric[], $6::bigint[], $7::timestamptz[], $8::text[]) as f
+       on conflict (tenant_id, meter_id, slot, dimensions) do update
+       set ${COMBINE[kind]}, event_count = b.event_count + excluded.event_count`,
+      [
+        tx.tenantId,
+        rows.map(fold => fold.meterId),
+        rows.map(fold => new Date(fold.slot)),
+        rows.map(fold => fold.dimensions),
+        rows.map(fold => formatDecimal(fold.quantity)),
+        rows.map(fold => fold.events),
+        rows.map(fold => (kind === 'LATEST' ? new Date(fold.latestTime) : null)),
+        rows.map(fold => (kind === 'LATEST' ? fold.latestId : null)),
+      ],
+    );
+
+    if (kind === 'UNIQUE') {
+      const values = rows.flatMap(fold => [...fold.uniques].sort().map(value => ({ fold, value })));
+      await query(
+        tx,
+        `insert into usage_unique (tenant_id, meter_id, slot, dimensions, value)
+         select $1, u.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[]) as u on conflict do nothing`,
+        [
+          tx.tenantId,
+          values.map(({ fold }) => fold.meterId),
+          values.map(({ fold }) => new Date(fold.slot)),
+          values.map(({ fold }) => fold.dimensions),
+          values.map(({ value }) => value),
+        ],
+      );
+    }
+  }
+}
+
+/** Notes that usage of these months (UTC, as `yyyy-mm-01`) came in or has to be rated anew. Locks the months' rows. */
+export async function touchMonths(tx: Scope, months: readonly string[]): Promise<void> {
+  await query(
+    tx,
+    `insert into usage_touch as t (tenant_id, month, n, touched_at)
+     select $1, month, 1, $3 from unnest($2::date[]) as month
+     on conflict (tenant_id, month) do update set n = t.n + 1, touched_at = excluded.touched_at`,
+    [tx.tenantId, [...months].sort(), tx.now],
+  );
+}
+
+/** Notes that all usage from an instant on has to be rated anew: the months that hold any. */
+export async function touchFrom(tx: Scope, from: Date): Promise<void> {
+  await query(
+    tx,
+    `update usage_touch set n = n + 1, touched_at = $3 where (tenant_id, month) in (
+       select tenant_id, month from usage_touch where tenant_id = $1 and month >= $2::date order by month for update)`,
+    [tx.tenantId, monthOfUtc(from), tx.now],
+  );
+}
+
+/** The month of an instant in UTC, as `yyyy-mm-01`. */
+export function monthOfUtc(at: Date): string {
+  return `${at.toISOString().slice(0, 7)}-01`;
+}
+
+/** How often each month was touched. */
+export async function touches(tx: Scope): Promise<{ month: string; n: string }[]> {
+  return query(tx, 'select month::text, n::text from usage_touch where tenant_id = $1 order by month', [tx.tenantId]);
+}
+
+/** What was used of one meter under one combination of dimensions in one segment of a period. */
+export interface SegmentUsage {
+  readonly meterId: string;
+  readonly dimensions: string;
+  /** 0 before the first cut, 1 from it on, … */
+  readonly segment: number;
+  readonly sum: string;
+  readonly max: string;
+  readonly latest: string | null;
+  readonly unique: string;
+}
+
+/**
+ * Adds up the buckets of [start, end) by meter, dimensions and the segments that the cuts make. `unique` counts the
+ * values that were first seen (within the period and those dimensions) in that segment.
+ */
+export async function usageBySegment(
+  tx: Scope,
+  start: Date,
+  end: Date,
+  cuts: readonly Date[],
+): Promise<SegmentUsage[]> {
+  return query<SegmentUsage>(
+    tx,
+    `with seen as (
+       select meter_id, dimensions, value, width_bucket(min(slot), $4::timestamptz[]) as segment
+       from usage_unique where tenant_id = $1 and slot >= $2 and slot < $3 group by meter_id, dimensions, value
+     ), counted as (
+       select meter_id, dimensions, segment, count(*) as n from seen group by meter_id, dimensions, segment
+     ), folded as (
+       select meter_id, dimensions, width_bucket(slot, $4::timestamptz[]) as segment,
+         sum(quantity) as sum, max(quantity) as max,
+         (array_agg(quantity order by latest_time desc, latest_id desc) filter (where latest_time is not null))[1] as latest
+       from usage_bucket where tenant_id = $1 and slot >= $2 and slot < $3 group by 1, 2, 3
+     )
+     select f.meter_id as "meterId", f.dimensions, f.segment, f.sum::text, f.max::text, f.latest::text,
+       coalesce(c.n, 0)::text as unique
+     from folded f left join counted c using (meter_id, dimensions, segment)
+     order by f.meter_id, f.dimensions, f.segment`,
+    [tx.tenantId, start, end, cuts],
+  );
+}
+
+export interface StoredEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly time: Date;
+  readonly subject: string | null;
+  readonly properties: unknown;
+  readonly content_hash: Buffer;
+  readonly accepted_at: Date;
+}
+
+/** Events of a window, latest first, after a (time, id, source) place: up to `limit`. */
+export async function eventsWithin(
+  tx: Scope,
+  window: { readonly from: Date; readonly until: Date },
+  after: { readonly time: Date; readonly id: string; readonly source: string } | null,
+  limit: number,
+): Promise<StoredEvent[]> {
+  return query<StoredEvent>(
+    tx,
+    `select id, source, type, time, subject, properties, content_hash, accepted_at from usage_event
+     where tenant_id = $1 and time >= $2 and time < $3
+       and ($4::timestamptz is null or (time, id, source) < ($4, $5, $6))
+     order by time desc, id desc, source desc limit $7`,
+    [tx.tenantId, window.from, window.until, after?.time ?? null, after?.id ?? null, after?.source ?? null, limit],
+  );
+}

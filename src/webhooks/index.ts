@@ -1,0 +1,5 @@
+export { webhookEntities, WebhookDelivery, WebhookEndpoint } from './webhook.entity.js';
+export { WebhookDeliveryResolver, WebhookResolver } from './webhook.resolver.js';
+export { WebhookDeliveryType, WebhookEndpointType } from './webhook.types.js';
+export { webhooksHandlers, webhooksJobs } from './webhooks.jobs.js';
+export { WEBHOOK_EVENT_TYPES, WebhooksService } from './webhooks.service.js';

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import type { Product } from './product.js';
+
+/** A customer, or another kind of tenant, below the platform or below `parentId`. Returns its id. */
+export async function aTenant(
+  product: Product,
+  tenant: {
+    readonly parentId?: string;
+    readonly kind?: 'RESELLER' | 'CUSTOMER';
+    readonly name?: string;
+    readonly currency?: string;
+    readonly timeZone?: string;
+  } = {},
+): Promise<string> {
+  const made = await product.app.services.tenants.create(product.scope(), {
+    parentId: tenant.parentId ?? null,
+    kind: tenant.kind ?? 'CUSTOMER',
+    name: tenant.name ?? `Customer ${randomUUID().slice(0, 8)}`,
+    currency: tenant.currency ?? 'USD',
+    timeZone: tenant.timeZone ?? 'UTC',
+    region: 'eu',
+    idempotencyKey: randomUUID(),
+  });
+
+  return made.tenant.id;
+}
+
+/** A meter of the platform: sums `properties.tokens` of `llm.request` by model, unless told otherwise. Returns its id. */
+export async function aMeter(
+  product: Product,
+  meter: {
+    readonly key?: string;
+    readonly eventType?: string;
+    readonly filter?: string;
+    readonly aggregation?: 'SUM' | 'COUNT' | 'MAX' | 'LATEST' | 'UNIQUE_COUNT';
+    readonly valueProperty?: string | null;
+    readonly dimensions?: readonly { readonly name: string; readonly property: string }[];
+  } = {},
+): Promise<string> {
+  const made = await product.app.services.catalog.createMeter(product.scope(), {
+    key: meter.key ?? `meter_${randomUUID().replaceAll('-', '')}`,
+    eventType: meter.eventType ?? 'llm.request',
+    filter: meter.filter ?? '',
+    aggregation: meter.aggregation ?? 'SUM',
+    valueProperty: meter.valueProperty === undefined ? 'tokens' : meter.valueProperty,
+    dimensions: meter.dimensions ?? [{ name: 'model', property: 'model' }],
+    unit: 'token',
+    idempotencyKey: randomUUID(),
+  });
+
+  return made.meter.id;
+}
+
+export interface PriceGiven {
+  readonly meterId: string;
+  readonly name?: string;
+  readonly pattern?: Readonly<Record<string, string>>;
+  readonly model: unknown;
+}
+
+/** So much for every million units. */
+export const perMillion = (amount: string): unknown => ({ kind: 'PER_UNIT', rate: { amount, per: '1000000' } });
+
+/** A price book with one version that holds from `effectiveAt` (the beginning of 2020 unless told otherwise). */
+export async function aPriceBook(
+  product: Product,
+  book: {
+    readonly ownerId?: string;
+    readonly currency?: string;
+    readonly prices: readonly PriceGiven[];
+    readonly effectiveAt?: Date;
+  },
+): Promise<{ bookId: string; versionId: string }> {
+  const scope = product.scope(book.ownerId);
+  const { pricing } = product.app.services;
+  const made = await pricing.createBook(scope, {
+    name: `Book ${randomUUID()}`,
+    currency: book.currency ?? 'USD',
+    idempotencyKey: randomUUID(),
+  });
+  const versionId = await aVersion(product, {
+    bookId: made.book.id,
+    prices: book.prices,
+    effectiveAt: book.effectiveAt ?? new Date('2020-01-01T00:00:00Z'),
+    ...(book.ownerId ? { ownerId: book.ownerId } : {}),
+  });
+
+  return { bookId: made.book.id, versionId };
+}
+
+/** Another published version of a book. Returns its id. */
+export async function aVersion(
+  product: Product,
+  version: {
+    readonly ownerId?: string;
+    readonly bookId: string;
+    readonly prices: readonly PriceGiven[];
+    readonly effectiveAt: Date;
+  },
+): Promise<string> {
+  const scope = product.scope(version.ownerId);
+  const { pricing } = product.app.services;
+  const draft = await pricing.createVersion(scope, {
+    priceBookId: version.bookId,
+    prices: version.prices.map(price => ({
+      meterId: price.meterId,
+      name: price.name ?? 'Tokens',
+      pattern: price.pattern ?? {},
+      model: price.model,
+    })),
+    idempotencyKey: randomUUID(),
+  });
+  await pricing.publish(scope, { versionId: draft.version.id, effectiveAt: version.effectiveAt });
+
+  return draft.version.id;
+}
+
+/** Puts a tenant on a book from `startsAt` (the beginning of 2020 unless told otherwise). Returns the contract's id. */
+export async function aContract(
+  product: Product,
+  contract: {
+    readonly sellerId?: string;
+    readonly buyerId: string;
+    readonly bookId: string;
+    readonly startsAt?: Date;
+    readonly graceHours?: number;
+  },
+): Promise<string> {
+  const made = await product.app.services.contracts.create(product.scope(contract.sellerId), {
+    buyerId: contract.buyerId,
+    priceBookId: contract.bookId,
+    startsAt: contract.startsAt ?? new Date('2020-01-01T00:00:00Z'),
+    graceHours: contract.graceHours ?? 24,
+    idempotencyKey: randomUUID(),
+  });
+
+  return made.contract.id;
+}
+
+/** An `llm.request` event as a gateway sends it. */
+export function anEvent(event: {
+  readonly id?: string;
+  readonly type?: string;
+  readonly time?: string;
+  readonly tenant?: string;
+  readonly subject?: string;
+  readonly properties?: Readonly<Record<string, unknown>>;
+}): Record<string, unknown> {
+  return {
+    id: event.id ?? randomUUID(),
+    type: event.type ?? 'llm.request',
+    time: event.time ?? new Date().toISOString(),
+    ...(event.tenant ? { tenant: event.tenant } : {}),
+    ...(event.subject ? { subject: event.subject } : {}),
+    properties: event.properties ?? { model: 'gpt-6.2-sol', tokens: 1 },
+  };
+}
+
+/** Rates what was touched, as the job would. */
+export async function rate(product: Product, tenantId: string): Promise<void> {
+  await product.app.services.rating.rate(product.scope(tenantId));
+}
