@@ -49,8 +49,7 @@ const PASSWORD_FILE = 'superuser.password';
 const SHARED_FOLDER = '/var/lib/ratebook';
 const POLL_MS = 100;
 const PREVIOUS_RUN_MS = 15_000;
-/** What serves longer than this is not a dying server but somebody's live one. */
-const LIVE_SERVER_MS = 2_000;
+const LIVE_SERVER_MS = 2_000; // what serves longer is not a dying server but a live one of somebody's
 /** Nothing of ours goes to the server: no secrets, no PG* variables. Its messages stay English, for we read them. */
 const ENVIRONMENT = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
 
@@ -68,8 +67,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const standard = process.getuid?.() === 0 ? await unprivilegedAccount() : undefined;
   const dataDir = await placeFor(options.dataDir, standard, note);
   const account = ownerOf(dataDir, standard);
-  const native = await executableBy(account, packaged, note);
-  const start = { options, native, dataDir, account, note };
+  const start = { options, native: await executableBy(account, packaged, note), dataDir, account, note };
 
   if (!isComplete(dataDir)) {
     await makeCluster(start);
@@ -245,10 +243,15 @@ async function makeCluster({ options, native, dataDir, account, note }: Start): 
 /** Removes what dead attempts left, and sets a half-made cluster aside: we did not make it so, so it is not deleted. */
 function clearPlace(dataDir: string, note: (line: string) => void): void {
   const prefix = `${dataDir}.making-`;
-  const attempts = fs.readdirSync(dirname(dataDir)).map(name => join(dirname(dataDir), name));
-  attempts
-    .filter(path => path.startsWith(prefix) && !isAlive(Number.parseInt(path.slice(prefix.length), 10)))
-    .forEach(path => fs.rmSync(path, { recursive: true, force: true }));
+
+  for (const path of fs.readdirSync(dirname(dataDir)).map(name => join(dirname(dataDir), name))) {
+    const isDead = path.startsWith(prefix) && !isAlive(Number.parseInt(path.slice(prefix.length), 10));
+
+    // An orphaned initdb clears up as well, and whoever comes second stops half-way.
+    while (isDead && fs.existsSync(path)) {
+      fs.rmSync(path, { recursive: true, force: true, maxRetries: 10 });
+    }
+  }
 
   if (!isComplete(dataDir) && fs.existsSync(join(dataDir, 'global/pg_control'))) {
     throw new Error(`The data folder ${dataDir} holds a cluster that Ratebook did not make: set another DATA_DIR.`);
@@ -268,9 +271,8 @@ async function startServer({ options, native, dataDir, account, note }: Start): 
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // The last backends of a killed server let go of its memory within moments; a free port may be taken by another.
   const passing = options.port ? /pre-existing shared memory/ : /pre-existing shared memory|Address already in use/;
-  let served = 0;
 
-  for (let waited = 0; waited < PREVIOUS_RUN_MS; waited += POLL_MS) {
+  for (let waited = 0, served = 0; waited < PREVIOUS_RUN_MS; waited += POLL_MS) {
     const status = await statusOfServer(dataDir);
     served = status === 'ready' ? served + POLL_MS : 0;
 
@@ -312,7 +314,6 @@ function readyOrFailure(child: ChildProcess, note: (line: string) => void): Prom
   return new Promise(settle => {
     const log: string[] = [];
     child.once('error', error => settle(error.message));
-    // Unlike `exit`, `close` comes when the log has been read to its end.
     child.once('close', status => settle([...log, `(exit status ${status})`].join('\n')));
 
     if (child.stderr) {
@@ -373,7 +374,6 @@ function isAlive(pid: number): boolean {
 }
 
 const canRun = (...attempt: Parameters<typeof runAs>) => runAs(...attempt).then(Boolean, () => !attempt[0]);
-
 function runAs(account: Account, command: string, args: readonly string[]): Promise<unknown> {
   return run(command, [...args], { ...account, env: ENVIRONMENT, cwd: '/' });
 }

@@ -53,7 +53,7 @@ export interface GraphqlLimits {
 
 /** The limits of both schemas. */
 export const DEFAULT_LIMITS: GraphqlLimits = {
-  maxDepth: 10,
+  maxDepth: 15,
   maxIntrospectionDepth: 20,
   maxIntrospectionLists: 2,
   maxAliases: 15,
@@ -300,24 +300,24 @@ class Measuring {
     }
 
     const sizes: number[] = [];
-    let isNull = false;
-    let isAsked = false;
 
     for (const argument of paging) {
-      for (const size of this.#sizesAsked(node, argument.name)) {
-        const known = size === undefined ? argument.defaultValue : size;
+      const asked = this.#sizesAsked(node, argument.name);
 
-        isNull ||= known === null;
-        isAsked ||= typeof size === 'number';
+      for (const size of asked) {
+        const known: unknown = size === undefined ? argument.defaultValue : size;
 
         if (typeof known === 'number') {
           sizes.push(known);
+        } else if (asked.length > 1) {
+          // Left open by one operation only: the others' sizes must not hide that.
+          sizes.push(this.limits.maxPage);
         }
       }
     }
 
-    // An explicit null overrides the schema's default, and what the resolver takes instead is not known here.
-    return sizes.length === 0 || (isNull && !isAsked) ? this.limits.maxPage : Math.max(1, ...sizes);
+    // What a resolver takes when nothing or an explicit null says how many is not known here.
+    return sizes.length === 0 ? this.limits.maxPage : Math.max(1, ...sizes);
   }
 
   /**

@@ -31,7 +31,7 @@ const METADATA_ADDRESSES = new Set(['100.100.100.200', '168.63.129.16', 'fd00:ec
 const PRIVATE_RANGES = new Set(['private', 'loopback', 'carrierGradeNat', 'uniqueLocal']);
 
 /** Why an attempt got no whole answer. The codes name no address, so they tell a tenant nothing about our network. */
-export type DialError = 'BLOCKED_ADDRESS' | 'TIMEOUT' | 'TLS' | 'CONNECTION' | 'DNS' | 'PROTOCOL';
+type DialError = 'BLOCKED_ADDRESS' | 'TIMEOUT' | 'TLS' | 'CONNECTION' | 'DNS' | 'PROTOCOL';
 
 /** Finds all addresses of a name; rejects when there is none. */
 export type ResolveHost = (

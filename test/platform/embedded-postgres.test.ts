@@ -99,7 +99,7 @@ test('the server stops when its parent is killed, and the next start needs no he
   await row(url, 'create table kept as select 42 as n');
   const pid = serverPid();
 
-  child.kill();
+  await child.kill();
   const next = await start();
 
   expect(isAlive(pid)).toBe(false);
@@ -112,7 +112,7 @@ test('a parent killed while the server starts leaves no server behind', async ()
   for (const delay of [120, 180, 240, 300]) {
     const child = spawnChild();
     await sleep(delay);
-    child.kill();
+    await child.kill();
   }
 
   const next = await start();
@@ -139,7 +139,7 @@ test('an interrupted first start is done again, and nothing of it remains', asyn
   writeFileSync(join(`${dataDir}.making-2000000000-00000000`, 'cluster/PG_VERSION'), '18\n');
   const child = spawnChild();
   await sleep(400);
-  child.kill();
+  await child.kill();
 
   const postgres = await start();
 
@@ -235,13 +235,17 @@ async function row(url: string, text: string): Promise<unknown> {
 
 function spawnChild() {
   const child = spawn(process.execPath, [CHILD, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const kill = () => child.kill('SIGKILL');
-  cleanups.push(() => void kill());
+  const gone = once(child, 'exit');
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await gone;
+  };
+  cleanups.push(kill);
 
   return { child, kill };
 }
 
-async function startChild(): Promise<{ readonly answer: string; readonly kill: () => void }> {
+async function startChild(): Promise<{ readonly answer: string; readonly kill: () => Promise<void> }> {
   const { child, kill } = spawnChild();
   const [answer] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
 

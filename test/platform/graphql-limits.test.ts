@@ -101,8 +101,8 @@ const HOSTILE = [
     ...[10, 30].map(
       n => [`mutation depth ${n}`, `mutation { tenantRename { ${nested(n, 'parent', 'id')} } }`] as const,
     ),
-    ['subscription depth', `subscription { alertFired { ${nested(10, 'parent', 'id')} } }`],
-    ['depth hidden in inline fragments', `{ me { ${'... on Tenant { parent { '.repeat(10)} id ${'} }'.repeat(10)} } }`],
+    ['subscription depth', `subscription { alertFired { ${nested(15, 'parent', 'id')} } }`],
+    ['depth hidden in inline fragments', `{ me { ${'... on Tenant { parent { '.repeat(15)} id ${'} }'.repeat(15)} } }`],
     ['inline fragments inside each other', `{ me { ${nested(300, '...', 'id')} } }`],
     [
       'inline fragments on interfaces',
@@ -120,9 +120,9 @@ const HOSTILE = [
       'a chain of 400 fragments',
       `{ me { ...F0 } } ${times(400, i => `fragment F${i} on Tenant { ${i < 399 ? `...F${i + 1}` : 'id'} }`)}`,
     ],
-    ['depth in the second operation', `query A { me { id } } query B { me { ${nested(10, 'parent', 'id')} } }`],
+    ['depth in the second operation', `query A { me { id } } query B { me { ${nested(15, 'parent', 'id')} } }`],
     ['depth in a fragment nobody spreads', `{ me { id } } fragment F on Tenant { ${nested(11, 'parent', 'id')} }`],
-    ['depth below an unknown field', `{ me { ${nested(10, 'unknown', 'id')} } }`],
+    ['depth below an unknown field', `{ me { ${nested(15, 'unknown', 'id')} } }`],
   ]),
   ...because(/aliases/, [
     ...[16, 100, 400].map(n => [`${n} aliases`, `{ me { ${times(n, i => `a${i}: id`)} } }`] as const),
@@ -202,6 +202,14 @@ const HOSTILE = [
     [
       'a decoy operation with a smaller default',
       'query A($n: Int = 100) { ...F } query B($n: Int = 1) { ...F } query C($n: Int) { ...F } fragment F on Query { tenants(first: $n) { children(first: $n) { id } } }',
+    ],
+    [
+      'a decoy operation beside a null default',
+      'query A($n: Int = null) { ...F } query B($n: Int = 1) { ...F } fragment F on Query { tenants(first: $n) { children(first: $n) { id } } }',
+    ],
+    [
+      'a decoy operation beside no default',
+      'query A($n: Int) { ...F } query B($n: Int = 1) { ...F } fragment F on Query { me { unbounded(first: $n) { nodes { tenant { unbounded(first: $n) { nodes { id } } } } } } }',
     ],
     ['schema defaults four deep', '{ tenants { children { children { children { id } } } } }'],
     ['connections without size or default', '{ me { unbounded { nodes { tenant { unbounded { nodes { id } } } } } } }'],
@@ -310,7 +318,7 @@ describe('limits on documents', () => {
     ],
     ['a type looked up', '{ __type(name: "Tenant") { fields { name type { name fields { name } } } } }'],
     ['a leaf', '{ me { id } }'],
-    ['depth 10', `{ me { ${nested(8, 'parent', 'id')} } }`],
+    ['depth 15', `{ me { ${nested(13, 'parent', 'id')} } }`],
     ['15 aliases', `{ me { ${times(15, i => `a${i}: id`)} } }`],
     ['10 root fields', `{ ${times(10, () => 'search')} }`],
     ['20 directives', `{ me { id ${'@tag '.repeat(20)} } }`],

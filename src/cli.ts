@@ -1,0 +1,140 @@
+import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+import color from 'picocolors';
+import { createApp } from './app.js';
+import { readConfig, readEnvironment } from './config.js';
+import { replay } from './demo/index.js';
+import { printInternalSchema } from './emit-schema.js';
+import { start } from './start.js';
+
+const program = new Command('ratebook').description('AI usage and outcomes into exact, explainable money.');
+
+program
+  .command('start')
+  .description('everything in one process tree: embedded Postgres (or DATABASE_URL), demo data, server and worker')
+  .option('--no-demo', 'start without demo data')
+  .action((options: { demo: boolean }) => start(options));
+
+program
+  .command('server')
+  .description('the server: /graphql, /v1/usage, /health (needs DATABASE_URL, DATABASE_RELAY_URL, RATEBOOK_SECRET)')
+  .action(async () => {
+    const { startServer } = await import('./server.js');
+    const app = await createApp(readConfig());
+    const server = await startServer(app);
+    app.log.info({ url: server.url }, 'server is up');
+    onStop(async () => {
+      await server.close();
+      await app.close();
+    });
+  });
+
+program
+  .command('worker')
+  .description('a worker: rates, closes periods, delivers webhooks; any number may run')
+  .action(async () => {
+    const { startWorker } = await import('./worker.js');
+    const app = await createApp(readConfig());
+    const worker = startWorker(app);
+    app.log.info('worker is up');
+    onStop(() => worker.close());
+  });
+
+program
+  .command('migrate')
+  .description('brings the database to the newest version (needs DATABASE_ADMIN_URL besides the runtime URLs)')
+  .action(async () => {
+    const { migrate } = await import('./platform/migrate.js');
+    const { DATABASE_ADMIN_URL: adminUrl, DATABASE_URL: appUrl, DATABASE_RELAY_URL: relayUrl } = readEnvironment();
+
+    if (!adminUrl || !appUrl || !relayUrl) {
+      throw new Error('migrate needs DATABASE_ADMIN_URL, DATABASE_URL and DATABASE_RELAY_URL; see .env.example');
+    }
+
+    const ran = await migrate({ adminUrl, appUrl, relayUrl });
+    console.log(ran.length === 0 ? 'nothing to migrate' : ran.map(name => `migrated ${name}`).join('\n'));
+  });
+
+program
+  .command('platform-create')
+  .description('makes the root tenant of a new installation and prints its first key, once')
+  .requiredOption('--name <name>', 'its name')
+  .option('--currency <code>', 'ISO 4217 code', 'USD')
+  .option('--time-zone <zone>', 'IANA time zone', 'UTC')
+  .option('--region <region>', 'such as eu', 'eu')
+  .action(async (options: { name: string; currency: string; timeZone: string; region: string }) => {
+    const { createPlatform } = await import('./platform-create.js');
+    await createPlatform(options);
+  });
+
+program
+  .command('audit-verify')
+  .description('recomputes every audit chain and names the first broken line; exits 1 when there is one')
+  .action(async () => {
+    const { verifyAudit } = await import('./audit-verify.js');
+    process.exitCode = await verifyAudit();
+  });
+
+program
+  .command('schema-emit')
+  .description('writes schema/internal.graphql from the code')
+  .option('--check', 'write nothing; exit 1 when the committed file is not current')
+  .action(async (options: { check?: boolean }) => {
+    const text = printInternalSchema(await offlineSchema());
+    const file = 'schema/internal.graphql';
+
+    if (!options.check) {
+      mkdirSync('schema', { recursive: true });
+      writeFileSync(file, text);
+      console.log(`wrote ${file}`);
+    } else if (readFileSync(file, 'utf8') !== text) {
+      console.error(`${file} is not what the code emits; run: npm run schema:emit`);
+      process.exitCode = 1;
+    }
+  });
+
+program
+  .command('replay')
+  .description('sends a trace (TIMESTAMP,ContextTokens,GeneratedTokens) through the API of a running Ratebook and checks the invoices')
+  .argument('<file>', 'a CSV file')
+  .option('--model <key>', 'the model the requests are taken to have used', 'gpt-6.2-sol')
+  .option('--tenants <n>', 'spread the requests over so many new customers', wholeNumber(1, 50), 3)
+  .option('--url <url>', 'where Ratebook runs', 'http://127.0.0.1:4000')
+  .option('--key <key>', 'a platform key; the demo key of the quick start by default')
+  .option('--run <name>', 'replay again under another name; the same name again only finds duplicates')
+  .option('--no-issue', 'leave the invoices as drafts')
+  .action(async (file: string, options: { model: string; tenants: number; url: string; key?: string; run?: string; issue: boolean }) => {
+    process.exitCode = await replay({ file, ...options, dataDir: readEnvironment().DATA_DIR });
+  });
+
+/** The schema needs its services to resolve, not to be printed: it is built without any. */
+async function offlineSchema() {
+  const { createSchema } = await import('./app.js');
+
+  return createSchema({} as Parameters<typeof createSchema>[0]);
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return text => {
+    const value = Number(text);
+
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`from ${least} to ${most}`);
+    }
+
+    return value;
+  };
+}
+
+function onStop(close: () => Promise<void>): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void close().then(() => process.exit(0)));
+  }
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(color.red(error instanceof Error ? error.message : String(error)));
+  process.exitCode = 1;
+}

@@ -1,0 +1,2 @@
+export { replay } from './replay.js';
+export { seedDemo, type DemoKeys } from './seed.js';
