@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';

@@ -5,7 +5,7 @@ import { Meter, MeterType, Model, ModelType } from './catalog/index.js';
 import { Contract, ContractType } from './contracts/index.js';
 import { Invoice, InvoiceType } from './invoicing/index.js';
 import { inTransaction, isId, Node, type GraphqlContext, type Scope } from './platform/index.js';
-import { PriceBook, PriceBookType } from './pricing/index.js';
+import { Price, PriceBook, PriceBookType, PriceBookVersion, PriceBookVersionType, PriceType } from './pricing/index.js';
 import { ChargeType, type RatingService } from './rating/index.js';
 import { Tenant, TenantType, type TenantsService } from './tenants/index.js';
 import { WebhookDelivery, WebhookDeliveryType, WebhookEndpoint, WebhookEndpointType } from './webhooks/index.js';
@@ -45,6 +45,8 @@ const kinds = (rating: RatingService): Readonly<Record<string, Kind>> => ({
   mdl: entity('catalog:read', Model, ModelType.from),
   mtr: entity('catalog:read', Meter, MeterType.from),
   pb: entity('pricing:read', PriceBook, PriceBookType.from),
+  pbv: entity('pricing:read', PriceBookVersion, PriceBookVersionType.from),
+  prc: entity('pricing:read', Price, PriceType.from),
   con: entity('pricing:read', Contract, ContractType.from),
   inv: entity('billing:read', Invoice, InvoiceType.from),
   whe: entity('webhooks:read', WebhookEndpoint, WebhookEndpointType.from),

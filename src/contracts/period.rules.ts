@@ -11,16 +11,28 @@ const QUARTER_HOUR_MS = 900_000;
 /**
  * The calendar month of an IANA zone that holds an instant. It begins at the zone's midnight of the first, or at the first
  * instant after it where summer time skips midnight; on a quarter hour, as every zone's midnight has been since 1972.
+ * Where the clock goes back over that midnight, it is the earlier of the two, from whichever instant one asks.
  */
 export function monthOf(at: Date, timeZone: string): Period {
-  const local = DateTime.fromJSDate(at, { zone: timeZone });
-  const start = floor(local.startOf('month').toJSDate());
-  const end = floor(local.startOf('month').plus({ months: 1 }).toJSDate());
+  const { year, month } = DateTime.fromJSDate(at, { zone: timeZone });
+  const start = midnightOfFirst(year, month, timeZone);
+  const end = midnightOfFirst(year, month + 1, timeZone);
 
-  // Before 1972 an offset could cut a quarter hour; rounding the edge must not leave the instant outside.
-  return at < start
-    ? { start: floor(local.startOf('month').minus({ months: 1 }).toJSDate()), end: start }
-    : { start, end };
+  // The calendar's month is not always the one that holds the instant: not where the clock went back over its midnight,
+  // nor before 1972, when an offset could cut a quarter hour.
+  if (at < start) {
+    return { start: midnightOfFirst(year, month - 1, timeZone), end: start };
+  }
+
+  return at < end ? { start, end } : { start: end, end: midnightOfFirst(year, month + 2, timeZone) };
+}
+
+/** Where a month of a zone begins. A month below 1 or above 12 belongs to the year before or after. */
+function midnightOfFirst(year: number, month: number, timeZone: string): Date {
+  const first = DateTime.utc(year, 1).plus({ months: month - 1 });
+  const midnight = DateTime.fromObject({ year: first.year, month: first.month }, { zone: timeZone });
+
+  return floor(new Date(Math.min(...midnight.getPossibleOffsets().map(candidate => candidate.toMillis()))));
 }
 
 /** The billing periods that touch a stretch of time: calendar months of the zone, clipped to the contract. */

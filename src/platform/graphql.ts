@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { GraphQLScalarType, Kind } from 'graphql';
 import { GraphQLDateTime } from 'graphql-scalars';

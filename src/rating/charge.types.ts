@@ -1,5 +1,5 @@
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { decimal } from '../money/index.js';
+import { decimal, formatDecimal } from '../money/index.js';
 import { connectionOf, DecimalScalar, JsonScalar, MoneyType, Node } from '../platform/index.js';
 import type { ChargeRow, UnpricedRow } from './rating.queries.js';
 
@@ -53,7 +53,7 @@ export class ChargeType extends Node {
       priceId: row.price_id,
       priceBookVersionId: row.price_version_id,
       generation: row.generation,
-      quantity: row.quantity,
+      quantity: formatDecimal(decimal(row.quantity)),
       amount: MoneyType.of(decimal(row.amount), row.currency),
       explanation: row.explanation,
       invoiceId: row.invoice_id,

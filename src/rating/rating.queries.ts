@@ -1,5 +1,5 @@
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
-import { newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
+import { canonicalJson, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
 import type { Due, Unpriced } from './charge.rules.js';
 
 /** A period of a contract, as charges are kept for it. */
@@ -86,14 +86,16 @@ async function bringCharge(
   const amount = (due?.amount ?? decimal(0)).minus(chargedAmount);
   const quantity = (due ? due.to.minus(due.from) : decimal(0)).minus(chargedQuantity);
 
-  if (amount.isZero() && quantity.isZero()) {
-    return;
-  }
-
   const billed = rows.filter(row => row.invoice_id !== null);
   const open = rows.find(row => row.invoice_id === null);
   const last = rows.at(-1);
-  const explanation = JSON.stringify(explain(due, last, sum(billed.map(row => decimal(row.amount)))));
+  const why = explain(due, last, sum(billed.map(row => decimal(row.amount))));
+
+  if (amount.isZero() && quantity.isZero() && !(open && isStale(open, period, why))) {
+    return;
+  }
+
+  const explanation = JSON.stringify(why);
 
   if (open) {
     await query(
@@ -129,6 +131,11 @@ async function bringCharge(
       tx.now,
     ],
   );
+}
+
+/** Whether a charge of the right amount tells an old story: late usage has moved its running quantity, or its period ends sooner. */
+function isStale(row: ChargeRow, period: ContractPeriod, why: object): boolean {
+  return row.period_end.getTime() !== period.end.getTime() || canonicalJson(row.explanation) !== canonicalJson(why);
 }
 
 /** Why the charge is what it is: which price, which quantity, which tiers, and what was billed before. */
@@ -170,12 +177,16 @@ function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Dec
   };
 }
 
-/** The contract periods that have charges and begin within a stretch of time. */
-export async function chargedPeriods(tx: Scope, start: Date, end: Date): Promise<ContractPeriod[]> {
-  return query<ContractPeriod>(
+/** The contract periods that have charges or unpriced usage and reach into a stretch of time, as they were rated last. */
+export async function knownPeriods(tx: Scope, start: Date, end: Date): Promise<Omit<ContractPeriod, 'currency'>[]> {
+  return query(
     tx,
-    `select contract_id as "contractId", currency, period_start as start, max(period_end) as end from charge
-     where tenant_id = $1 and period_start >= $2 and period_start < $3 group by contract_id, currency, period_start`,
+    `select contract_id as "contractId", period_start as start, max(period_end) as end from (
+       select contract_id, period_start, period_end from charge where tenant_id = $1
+       union all
+       select contract_id, period_start, period_end from unpriced_usage where tenant_id = $1 and contract_id <> ''
+     ) known
+     where period_start < $3 and period_end > $2 group by contract_id, period_start`,
     [tx.tenantId, start, end],
   );
 }

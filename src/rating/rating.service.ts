@@ -9,8 +9,8 @@ import { duesOf, segmentsOf, type Aggregation } from './charge.rules.js';
 import {
   bringCharges,
   chargeById,
-  chargedPeriods,
   chargePage,
+  knownPeriods,
   lockRating,
   markRated,
   openSpend,
@@ -132,14 +132,20 @@ export class RatingService {
         }
       }
 
-      // A period that a later contract has taken over asks for nothing any more.
-      for (const orphan of await chargedPeriods(tx, stretch.start, stretch.end)) {
-        const key = `${orphan.contractId} ${orphan.start.getTime()}`;
-        const contract = contracts.find(({ id }) => id === orphan.contractId);
+      // A period that a later contract has cut short or taken over asks for less, or for nothing, any more.
+      for (const known of await knownPeriods(tx, stretch.start, stretch.end)) {
+        const key = `${known.contractId} ${known.start.getTime()}`;
+        const contract = contracts.find(({ id }) => id === known.contractId);
 
         if (contract && !rated.has(key)) {
-          const { sellerId, graceHours } = contract;
-          rated.set(key, { ...orphan, sellerId, graceHours, spend: await bringCharges(tx, orphan, []) });
+          const window = { startsAt: contract.startsAt, endsAt: contract.endsAt ?? null };
+          const [left] = periodsWithin(known, window, tenant.timeZone);
+          rated.set(
+            key,
+            left
+              ? await this.#ratePeriod(tx, tenant.ancestors, contract, left)
+              : await this.#clearPeriod(tx, contract, known),
+          );
         }
       }
 
@@ -186,6 +192,14 @@ export class RatingService {
       end: period.end,
       spend,
     };
+  }
+
+  async #clearPeriod(tx: Scope, contract: Contract, { start, end }: Period): Promise<RatedPeriod> {
+    const { id: contractId, sellerId, currency, graceHours } = contract;
+    const spend = await bringCharges(tx, { contractId, currency, start, end }, []);
+    await replaceUnpriced(tx, { contractId, start, end }, [], 'NO_PRICE');
+
+    return { contractId, sellerId, currency, graceHours, start, end, spend };
   }
 
   async #noteUnpriced(tx: Scope, ancestors: readonly string[], gap: Period): Promise<void> {

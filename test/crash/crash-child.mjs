@@ -115,18 +115,6 @@ function plantedBug(name) {
         return [typeof config === 'string' ? changed : { ...config, text: changed }, ...rest];
       };
 
-    // A resent batch is folded into the buckets again, as if the ids of the new events had been forgotten.
-    case 'fold-again':
-      return (config, rest) => {
-        const values = rest.find(Array.isArray);
-
-        if (typeof config === 'string' && config.startsWith('insert into usage_event')) {
-          return [config.replace('on conflict do nothing returning', 'on conflict (tenant_id, id, source) do update set type = excluded.type returning'), ...rest];
-        }
-
-        return [config, ...rest, ...(values ? [] : [])];
-      };
-
     default:
       throw new Error(`no bug is called ${name}`);
   }

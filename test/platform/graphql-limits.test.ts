@@ -97,8 +97,8 @@ const because = (reason: RegExp, documents: readonly Hostile[]) =>
 
 const HOSTILE = [
   ...because(/nested too deeply/, [
-    ...[10, 11, 20, 50, 150].map(n => [`depth ${n + 1}`, `{ me { ${nested(n, 'parent', 'id')} } }`] as const),
-    ...[10, 30].map(
+    ...[14, 15, 20, 50, 150].map(n => [`depth ${n + 1}`, `{ me { ${nested(n, 'parent', 'id')} } }`] as const),
+    ...[15, 30].map(
       n => [`mutation depth ${n}`, `mutation { tenantRename { ${nested(n, 'parent', 'id')} } }`] as const,
     ),
     ['subscription depth', `subscription { alertFired { ${nested(15, 'parent', 'id')} } }`],
@@ -106,22 +106,22 @@ const HOSTILE = [
     ['inline fragments inside each other', `{ me { ${nested(300, '...', 'id')} } }`],
     [
       'inline fragments on interfaces',
-      `{ node { ${nested(10, '... on Node { children(first: 1)', 'id').replace(/$/, '}'.repeat(10))} } }`,
+      `{ node { ${nested(15, '... on Node { children(first: 1)', 'id').replace(/$/, '}'.repeat(15))} } }`,
     ],
     [
       'depth through a chain of fragments',
-      `{ me { ...F0 } } ${times(12, i => `fragment F${i} on Tenant { parent { ${i < 11 ? `...F${i + 1}` : 'id'} } }`)}`,
+      `{ me { ...F0 } } ${times(17, i => `fragment F${i} on Tenant { parent { ${i < 16 ? `...F${i + 1}` : 'id'} } }`)}`,
     ],
     [
       'depth through fragments defined backwards',
-      `${times(12, i => `fragment F${i} on Tenant { parent { ${i > 0 ? `...F${i - 1}` : 'id'} } }`)} query { me { ...F11 } }`,
+      `${times(17, i => `fragment F${i} on Tenant { parent { ${i > 0 ? `...F${i - 1}` : 'id'} } }`)} query { me { ...F16 } }`,
     ],
     [
       'a chain of 400 fragments',
       `{ me { ...F0 } } ${times(400, i => `fragment F${i} on Tenant { ${i < 399 ? `...F${i + 1}` : 'id'} }`)}`,
     ],
     ['depth in the second operation', `query A { me { id } } query B { me { ${nested(15, 'parent', 'id')} } }`],
-    ['depth in a fragment nobody spreads', `{ me { id } } fragment F on Tenant { ${nested(11, 'parent', 'id')} }`],
+    ['depth in a fragment nobody spreads', `{ me { id } } fragment F on Tenant { ${nested(16, 'parent', 'id')} }`],
     ['depth below an unknown field', `{ me { ${nested(15, 'unknown', 'id')} } }`],
   ]),
   ...because(/aliases/, [
@@ -357,8 +357,8 @@ describe('limits on documents', () => {
   });
 
   test('messages say the limit and what was found', () => {
-    expect(messagesOf(`{ me { ${nested(9, 'parent', 'id')} } }`)).toEqual([
-      'The document is nested too deeply: at most 10, found 11.',
+    expect(messagesOf(`{ me { ${nested(14, 'parent', 'id')} } }`)).toEqual([
+      'The document is nested too deeply: at most 15, found 16.',
     ]);
     expect(messagesOf('{ tenants(first: 100) { children(first: 100) { id } } }')).toEqual([
       'The document costs too much: at most 5000, found 10100.',

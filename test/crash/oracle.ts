@@ -1,0 +1,303 @@
+// What the scenario must come to, by plain integer arithmetic over its list of events: no bucket, no rule and no library
+// of the product. Only erasable TypeScript and no import that runs, so that plain `node` can run this file too.
+import type * as Scenario from './scenario.js';
+
+/** `key` names one thing that must be there once; `value` is what it must say, to the last digit. */
+export interface Line {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Everything that must be true in the end, by kind. */
+export type Facts = Readonly<Record<string, readonly Line[]>>;
+
+// Every quantity, price and product of the scenario is a whole number of 10^-36; a remainder would be an error below.
+const ONE = 10n ** 36n;
+const QUARTER_HOUR_MS = 900_000;
+
+/** How many of the three batches have been rated: at the issue of November, two. */
+const AT_FIRST_ISSUE = 2;
+const AT_END = 3;
+
+type Price = (typeof Scenario.PRICES)[number];
+
+interface Due {
+  readonly price: Price;
+  readonly version: number;
+  readonly quantity: bigint;
+  readonly amount: bigint;
+}
+
+/** The facts that hold once the flow has run to its end, whatever happened on the way. */
+export function oracle(scenario: typeof Scenario): Facts {
+  const { BATCHES, CUSTOMERS, ISSUES, METERS, PRICES, VERSIONS } = scenario;
+  const customers = Object.keys(CUSTOMERS) as Scenario.CustomerName[];
+
+  const eventsOf = (customer: Scenario.CustomerName, batches: number): Scenario.EventGiven[] =>
+    BATCHES.slice(0, batches).flatMap(({ items }) =>
+      items.filter(item => item.customer === customer && item.fate === 'STORED'),
+    );
+
+  /** The running quantity of one price at an instant: over all its models, each counted by itself. */
+  const runningAt = (events: readonly Scenario.EventGiven[], price: Price, from: number, at: number): bigint => {
+    const { eventType, aggregation, valueProperty } = METERS[price.meter];
+    const named = PRICES.flatMap(other => (other.meter === price.meter && other.model ? [other.model as string] : []));
+    const values = events
+      .filter(({ type, time }) => type === eventType && Date.parse(time) >= from && Date.parse(time) < at)
+      .filter(({ properties: { model = '' } }) => (price.model ? model === price.model : !named.includes(model)))
+      .map(({ properties }) => properties[valueProperty] ?? '');
+
+    return aggregate(aggregation, values);
+  };
+
+  const duesOf = (customer: Scenario.CustomerName, period: number, batches: number): Due[] => {
+    const [from, until] = (CUSTOMERS[customer].periods[period] ?? []).map(text => Date.parse(text));
+    const events = eventsOf(customer, batches);
+
+    if (from === undefined || until === undefined) {
+      throw new Error(`${customer} has no period ${period}`);
+    }
+
+    return PRICES.flatMap(price =>
+      VERSIONS.flatMap((effectiveAt, version) => {
+        const start = Math.max(from, Date.parse(effectiveAt));
+        const end = Math.min(until, Date.parse(VERSIONS[version + 1] ?? '9999-01-01T00:00:00Z'));
+        const before = end > start ? runningAt(events, price, from, start) : 0n;
+        const after = end > start ? runningAt(events, price, from, end) : 0n;
+        const amount = costOf(price, version, after) - costOf(price, version, before);
+
+        return after === before ? [] : [{ price, version, quantity: after - before, amount }];
+      }),
+    );
+  };
+
+  const spendOf = (customer: Scenario.CustomerName, period: number, batches: number): bigint =>
+    duesOf(customer, period, batches).reduce((total, { amount }) => total + amount, 0n);
+
+  // Charges: what was due when the period was issued, and then what a late event changed.
+  const charges = customers.flatMap(customer =>
+    CUSTOMERS[customer].periods.flatMap((_, period) => {
+      const issued = period === 0 ? duesOf(customer, period, AT_FIRST_ISSUE) : [];
+      const final = duesOf(customer, period, AT_END);
+
+      return [
+        ...issued.map(due => ({ ...due, customer, period, generation: 0, invoice: period })),
+        ...final.flatMap(due => {
+          const old = issued.find(({ price, version }) => price === due.price && version === due.version);
+          const quantity = due.quantity - (old?.quantity ?? 0n);
+          const amount = due.amount - (old?.amount ?? 0n);
+
+          return quantity === 0n && amount === 0n
+            ? []
+            : [{ ...due, quantity, amount, customer, period, generation: old ? 1 : 0, invoice: 1 }];
+        }),
+      ];
+    }),
+  );
+  const numberOf = (customer: string, period: number): string => {
+    const index = ISSUES.findIndex(issue => issue.customer === customer && issue.period === period);
+
+    return `INV-${String(index + 1).padStart(6, '0')}`;
+  };
+  const keyOf = (charge: (typeof charges)[number]): string =>
+    `${charge.customer} period ${charge.period} ${charge.price.name} v${charge.version + 1} generation ${charge.generation}`;
+
+  const lines = charges.map(charge => ({
+    ...charge,
+    number: numberOf(charge.customer, charge.invoice),
+    rounded: roundToCents(charge.amount),
+    isAdjustment: charge.period !== charge.invoice,
+  }));
+  const firings = customers
+    .filter(customer => customer === 'acme')
+    .flatMap(customer =>
+      CUSTOMERS[customer].periods.flatMap((_, period) =>
+        scenario.ALERT.thresholds.flatMap(threshold => {
+          const at =
+            'amount' in threshold
+              ? units(threshold.amount)
+              : product(units(scenario.ALERT.budget), units(threshold.percent)) / 100n;
+          const name = 'amount' in threshold ? `amount:${threshold.amount}` : `percent:${threshold.percent}`;
+          const first = [1, 2, 3].find(batches => spendOf(customer, period, batches) >= at);
+
+          return first === undefined
+            ? []
+            : [
+                {
+                  key: `${customer} period ${period} ${name}`,
+                  value: `spend ${text(spendOf(customer, period, first))}`,
+                },
+              ];
+        }),
+      ),
+    );
+  const invoices = ISSUES.map(({ customer, period }) => ({
+    key: numberOf(customer, period),
+    value: `${customer} period ${period} total ${text(
+      lines
+        .filter(line => line.number === numberOf(customer, period))
+        .reduce((total, { rounded }) => total + rounded, 0n),
+    )}`,
+  }));
+
+  return {
+    events: customers.flatMap(customer =>
+      eventsOf(customer, AT_END).map(({ id, time, properties }) => ({
+        key: `${customer} ${id}`,
+        value: `${time} ${JSON.stringify(Object.entries(properties).sort())}`,
+      })),
+    ),
+    buckets: customers.flatMap(customer => bucketsOf(scenario, customer, eventsOf(customer, AT_END))),
+    charges: charges.map(charge => ({
+      key: keyOf(charge),
+      value: `${text(charge.quantity)} for ${text(charge.amount)} on ${numberOf(charge.customer, charge.invoice)}`,
+    })),
+    lines: lines.map(line => ({
+      key: `${line.number} ${keyOf(line)}`,
+      value: `${text(line.quantity)} for ${text(line.amount)}, rounded ${text(line.rounded)}${line.isAdjustment ? ', adjustment' : ''}`,
+    })),
+    invoices,
+    firings,
+    // One message for each firing and each invoice, to the one endpoint of the customer.
+    deliveries: [
+      ...firings.map(({ key }) => ({ key: `spend_alert.triggered ${key}`, value: 'PENDING after 0 attempts' })),
+      ...invoices.map(({ key }) => ({ key: `invoice.issued ${key}`, value: 'PENDING after 0 attempts' })),
+    ],
+    audit: [
+      ...['platform', ...customers].map(tenant => ({ key: `${tenant} chain`, value: 'whole' })),
+      { key: 'spend_alert.fired', value: `${firings.length} times` },
+      { key: 'invoice.drafted', value: `${invoices.length} times` },
+      { key: 'invoice.issued', value: `${invoices.length} times` },
+      { key: 'webhook_delivery.queued', value: `${firings.length + invoices.length} times` },
+    ],
+    // Told at least once, and nothing left to tell.
+    facts: [
+      { key: 'outbox', value: '0 facts' },
+      { key: 'deliveries asked for', value: String(firings.length + invoices.length) },
+      { key: 'tenants asked to be rated', value: String(customers.length) },
+    ],
+  };
+}
+
+function bucketsOf(
+  { METERS }: typeof Scenario,
+  customer: string,
+  events: readonly Scenario.EventGiven[],
+): readonly Line[] {
+  return Object.entries(METERS).flatMap(([meter, { eventType, aggregation, valueProperty, dimension }]) => {
+    const groups = Map.groupBy(
+      events.filter(({ type }) => type === eventType),
+      ({ time, properties }) => {
+        const slot = new Date(Math.floor(Date.parse(time) / QUARTER_HOUR_MS) * QUARTER_HOUR_MS).toISOString();
+
+        return `${customer} ${meter} ${slot} ${dimension ? `{"${dimension}":"${properties[dimension]}"}` : '{}'}`;
+      },
+    );
+
+    return [...groups].map(([key, group]) => {
+      const values = group.map(({ properties }) => properties[valueProperty] ?? '');
+      const quantity = text(aggregate(aggregation, values));
+
+      return {
+        key,
+        value: `${aggregation === 'UNIQUE_COUNT' ? `values ${[...new Set(values)].sort().join()}` : quantity} of ${group.length}`,
+      };
+    });
+  });
+}
+
+function aggregate(aggregation: 'SUM' | 'UNIQUE_COUNT' | 'MAX', values: readonly string[]): bigint {
+  switch (aggregation) {
+    case 'SUM':
+      return values.map(units).reduce((total, value) => total + value, 0n);
+
+    case 'MAX':
+      return values.map(units).reduce((most, value) => (value > most ? value : most), 0n);
+
+    case 'UNIQUE_COUNT':
+      return BigInt(new Set(values).size) * ONE;
+
+    default:
+      return aggregation satisfies never;
+  }
+}
+
+/** What a running quantity from zero costs by one version of a price: the formulas of the price list, by hand. */
+function costOf(price: Price, version: number, quantity: bigint): bigint {
+  switch (price.kind) {
+    case 'GRADUATED': {
+      const { upTo, first, then, flat } = pick(price.versions, version);
+      const bound = units(upTo);
+
+      return quantity > bound
+        ? product(bound, units(first)) + units(flat) + product(quantity - bound, units(then))
+        : product(quantity, units(first));
+    }
+
+    case 'PER_UNIT': {
+      const { amount, per } = pick(price.versions, version);
+
+      return exact(product(quantity, units(amount)) * ONE, units(per));
+    }
+
+    case 'PACKAGE': {
+      const { amount, size, free } = pick(price.versions, version);
+      const billable = quantity > units(free) ? quantity - units(free) : 0n;
+      const packages = (billable + units(size) - 1n) / units(size);
+
+      return packages * units(amount);
+    }
+
+    default:
+      return price satisfies never;
+  }
+}
+
+function pick<T>(versions: readonly T[], version: number): T {
+  const found = versions[version];
+
+  if (!found) {
+    throw new Error(`no version ${version}`);
+  }
+
+  return found;
+}
+
+/** Half-even to the second decimal. */
+function roundToCents(amount: bigint): bigint {
+  const cent = ONE / 100n;
+  const size = amount < 0n ? -amount : amount;
+  const [whole, rest] = [size / cent, size % cent];
+  const up = rest * 2n > cent || (rest * 2n === cent && whole % 2n === 1n);
+  const rounded = (whole + (up ? 1n : 0n)) * cent;
+
+  return amount < 0n ? -rounded : rounded;
+}
+
+/** A plain decimal in units of 10^-36. */
+function units(decimal: string): bigint {
+  const [whole = '0', fraction = ''] = decimal.replace('-', '').split('.');
+  const size = BigInt(whole) * ONE + BigInt(fraction.padEnd(36, '0'));
+
+  return decimal.startsWith('-') ? -size : size;
+}
+
+function product(a: bigint, b: bigint): bigint {
+  return exact(a * b, ONE);
+}
+
+function exact(dividend: bigint, divisor: bigint): bigint {
+  if (dividend % divisor !== 0n) {
+    throw new Error('the scenario has a quotient that 36 decimals do not hold');
+  }
+
+  return dividend / divisor;
+}
+
+/** Back to a plain decimal without trailing zeros. */
+export function text(amount: bigint): string {
+  const size = amount < 0n ? -amount : amount;
+  const fraction = (size % ONE).toString().padStart(36, '0').replace(/0+$/, '');
+
+  return `${amount < 0n ? '-' : ''}${size / ONE}${fraction ? `.${fraction}` : ''}`;
+}
