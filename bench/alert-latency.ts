@@ -107,7 +107,7 @@ async function measure(
   const end = performance.now() + run.seconds * 1_000;
   let sent = 0;
   const load = async (): Promise<void> => {
-    for (const started = performance.now(); performance.now() < end && run.load > 0; ) {
+    for (const started = performance.now(); performance.now() < end && run.load > 0;) {
       const due = ((performance.now() - started) / 1_000) * run.load;
 
       if (sent >= due) {
@@ -117,7 +117,10 @@ async function measure(
 
       const tenant = busy[(sent / LOAD_BATCH) % busy.length] ?? '';
       sent += LOAD_BATCH;
-      await post(stage, Array.from({ length: LOAD_BATCH }, () => event(tenant, 1)));
+      await post(
+        stage,
+        Array.from({ length: LOAD_BATCH }, () => event(tenant, 1)),
+      );
     }
   };
   const setOff = async (): Promise<void> => {
@@ -177,13 +180,22 @@ async function prices(stage: Stage): Promise<string> {
     unit: 'unit',
     idempotencyKey: randomUUID(),
   });
-  const { book } = await stage.app.services.pricing.createBook(scope, { name: 'Bench', currency: 'USD', idempotencyKey: randomUUID() });
-  const { version } = await stage.app.services.pricing.createVersion(scope, {
-    priceBookId: book.id,
-    prices: [{ meterId: meter.id, name: 'Units', pattern: {}, model: { kind: 'PER_UNIT', rate: { amount: '1', per: '1' } } }],
+  const { book } = await stage.app.services.pricing.createBook(scope, {
+    name: 'Bench',
+    currency: 'USD',
     idempotencyKey: randomUUID(),
   });
-  await stage.app.services.pricing.publish(scope, { versionId: version.id, effectiveAt: new Date('2020-01-01T00:00:00Z') });
+  const { version } = await stage.app.services.pricing.createVersion(scope, {
+    priceBookId: book.id,
+    prices: [
+      { meterId: meter.id, name: 'Units', pattern: {}, model: { kind: 'PER_UNIT', rate: { amount: '1', per: '1' } } },
+    ],
+    idempotencyKey: randomUUID(),
+  });
+  await stage.app.services.pricing.publish(scope, {
+    versionId: version.id,
+    effectiveAt: new Date('2020-01-01T00:00:00Z'),
+  });
 
   return book.id;
 }

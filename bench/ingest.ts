@@ -142,7 +142,11 @@ function post(stage: Stage, agent: Agent, body: Buffer): Promise<number> {
       {
         method: 'POST',
         agent,
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${stage.key}`, 'content-length': body.length },
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${stage.key}`,
+          'content-length': body.length,
+        },
       },
       response => {
         const parts: Buffer[] = [];

@@ -60,7 +60,14 @@ export async function aStage(options: { readonly worker: boolean }): Promise<Sta
   await app.services.tenants.createPlatform(scope, { name: 'Bench', currency: 'USD', timeZone: 'UTC', region: 'eu' });
   const { text } = await app.services.access.create(
     scope,
-    { name: 'bench', prefix: 'rb', mode: 'LIVE', permissions: ALL_PERMISSIONS, expiresAt: null, idempotencyKey: randomUUID() },
+    {
+      name: 'bench',
+      prefix: 'rb',
+      mode: 'LIVE',
+      permissions: ALL_PERMISSIONS,
+      expiresAt: null,
+      idempotencyKey: randomUUID(),
+    },
     new Set(ALL_PERMISSIONS),
   );
   const environment = {
@@ -75,7 +82,11 @@ export async function aStage(options: { readonly worker: boolean }): Promise<Sta
     NODE_ENV: 'production',
   };
   const run = (command: string): ChildProcess =>
-    spawn(process.execPath, ['dist/src/cli.js', command], { env: environment, stdio: ['ignore', 'inherit', 'inherit'] });
+    spawn(
+      process.execPath,
+      [...(process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter(Boolean), 'dist/src/cli.js', command],
+      { env: environment, stdio: ['ignore', 'inherit', 'inherit'] },
+    );
   const server = run('server');
   const worker = options.worker ? run('worker') : null;
   const url = `http://127.0.0.1:${config.port}`;
@@ -99,7 +110,7 @@ export async function aStage(options: { readonly worker: boolean }): Promise<Sta
 
 /** Waits until an address answers 2xx. */
 export async function answers(url: string, seconds = 30): Promise<void> {
-  for (const end = Date.now() + seconds * 1_000; ; ) {
+  for (const end = Date.now() + seconds * 1_000; ;) {
     const ok = await fetch(url).then(
       response => response.ok,
       () => false,

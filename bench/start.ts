@@ -13,7 +13,9 @@ const HELP = `From "npm start" to the first answered GraphQL query, on the secon
 
 The baseline is the embedded Postgres alone, on the same data.`;
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '5' }, help: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '5' }, help: { type: 'boolean', default: false } },
+});
 
 /** Seconds until a query with the demo's platform key is answered; then ends the process it started, by a signal to it. */
 async function startOnce(dataDir: string, port: number): Promise<number> {
@@ -25,7 +27,7 @@ async function startOnce(dataDir: string, port: number): Promise<number> {
   });
 
   try {
-    for (const end = performance.now() + 120_000; ; ) {
+    for (const end = performance.now() + 120_000; ;) {
       if (await query(dataDir, port)) {
         return (performance.now() - started) / 1_000;
       }

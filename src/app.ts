@@ -96,7 +96,7 @@ export async function createApp(config: Config, options: AppOptions = {}) {
   const contracts = new ContractsService(tenants, pricing);
   const usage = new UsageService(tenants, catalog);
   const alerts = new AlertsService(webhooks, pubSub);
-  const rating = new RatingService(tenants, catalog, pricing, contracts, whenRated(tenants, alerts));
+  const rating = new RatingService(tenants, catalog, pricing, contracts, whenRated(alerts));
   const invoicing = new InvoicingService(tenants, rating, webhooks);
   const services = { tenants, access, webhooks, catalog, pricing, contracts, usage, rating, invoicing, alerts };
 

@@ -4,8 +4,8 @@ import color from 'picocolors';
 import { createApp } from './app.js';
 import { readConfig, readEnvironment } from './config.js';
 import { replay } from './demo/index.js';
-import { printInternalSchema } from './emit-schema.js';
-import { start } from './start.js';
+import { printInternalSchema } from './commands/emit-schema.js';
+import { start } from './commands/start.js';
 
 const program = new Command('ratebook').description('AI usage and outcomes into exact, explainable money.');
 
@@ -63,7 +63,7 @@ program
   .option('--time-zone <zone>', 'IANA time zone', 'UTC')
   .option('--region <region>', 'such as eu', 'eu')
   .action(async (options: { name: string; currency: string; timeZone: string; region: string }) => {
-    const { createPlatform } = await import('./platform-create.js');
+    const { createPlatform } = await import('./commands/platform-create.js');
     await createPlatform(options);
   });
 
@@ -71,7 +71,7 @@ program
   .command('audit-verify')
   .description('recomputes every audit chain and names the first broken line; exits 1 when there is one')
   .action(async () => {
-    const { verifyAudit } = await import('./audit-verify.js');
+    const { verifyAudit } = await import('./commands/audit-verify.js');
     process.exitCode = await verifyAudit();
   });
 
@@ -95,7 +95,9 @@ program
 
 program
   .command('replay')
-  .description('sends a trace (TIMESTAMP,ContextTokens,GeneratedTokens) through the API of a running Ratebook and checks the invoices')
+  .description(
+    'sends a trace (TIMESTAMP,ContextTokens,GeneratedTokens) through the API of a running Ratebook and checks the invoices',
+  )
   .argument('<file>', 'a CSV file')
   .option('--model <key>', 'the model the requests are taken to have used', 'gpt-6.2-sol')
   .option('--tenants <n>', 'spread the requests over so many new customers', wholeNumber(1, 50), 3)
@@ -103,9 +105,14 @@ program
   .option('--key <key>', 'a platform key; the demo key of the quick start by default')
   .option('--run <name>', 'replay again under another name; the same name again only finds duplicates')
   .option('--no-issue', 'leave the invoices as drafts')
-  .action(async (file: string, options: { model: string; tenants: number; url: string; key?: string; run?: string; issue: boolean }) => {
-    process.exitCode = await replay({ file, ...options, dataDir: readEnvironment().DATA_DIR });
-  });
+  .action(
+    async (
+      file: string,
+      options: { model: string; tenants: number; url: string; key?: string; run?: string; issue: boolean },
+    ) => {
+      process.exitCode = await replay({ file, ...options, dataDir: readEnvironment().DATA_DIR });
+    },
+  );
 
 /** The schema needs its services to resolve, not to be printed: it is built without any. */
 async function offlineSchema() {

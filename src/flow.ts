@@ -1,8 +1,7 @@
 import type { AlertsService } from './alerts/index.js';
 import { InvoicingService, invoicingJobs } from './invoicing/index.js';
-import type { Fact, JobDefinition, JobPayload, JobRequest, Scope } from './platform/index.js';
-import { ratingJobs, type RatedPeriod } from './rating/index.js';
-import type { TenantsService } from './tenants/index.js';
+import type { Fact, JobDefinition, JobPayload, JobRequest } from './platform/index.js';
+import { ratingJobs, type WhenRated } from './rating/index.js';
 import { webhooksJobs } from './webhooks/index.js';
 
 /*
@@ -15,9 +14,8 @@ import { webhooksJobs } from './webhooks/index.js';
  */
 
 /** In the transaction of the rating: what must be true together with the charges. */
-export function whenRated(tenants: TenantsService, alerts: AlertsService) {
-  return async (tx: Scope, rated: readonly RatedPeriod[]): Promise<void> => {
-    const { timeZone } = await tenants.own(tx);
+export function whenRated(alerts: AlertsService): WhenRated {
+  return async (tx, rated, timeZone) => {
     await InvoicingService.keepDrafts(tx, rated, timeZone);
     await alerts.advance(tx, rated);
   };

@@ -3,7 +3,7 @@ import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHt
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { expressMiddleware } from '@as-integrations/express5';
 import { InMemoryLRUCache } from '@apollo/utils.keyvaluecache';
-import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import { GraphQLError, parse, validate, type DocumentNode, type ExecutionArgs } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -24,6 +24,9 @@ import { readUsageBody } from './usage/index.js';
 
 const BODY_LIMIT = '10mb';
 const GRAPHQL_BODY_LIMIT = '2mb';
+// Parsed usage takes several times the memory of its bytes; this keeps a server within a few hundred MB.
+const MAX_IN_FLIGHT = 24 * 2 ** 20;
+const UNKNOWN_LENGTH = 2 ** 20;
 
 export interface RunningServer {
   readonly url: string;
@@ -45,7 +48,7 @@ export async function startServer(app: App): Promise<RunningServer> {
     await app.relayPool.query('select 1');
     response.json({ status: 'ok' });
   });
-  web.post('/v1/usage', express.raw({ type: () => true, limit: BODY_LIMIT }), (request, response) =>
+  web.post('/v1/usage', holdBack(), express.raw({ type: () => true, limit: BODY_LIMIT }), (request, response) =>
     acceptUsage(app, request, response),
   );
 
@@ -82,6 +85,30 @@ export async function startServer(app: App): Promise<RunningServer> {
       await apollo.stop();
       http.closeAllConnections();
     },
+  };
+}
+
+/** Bounds the bytes of usage in flight, and so the memory they take: what comes on top is told to come again. */
+function holdBack(): RequestHandler {
+  let inFlight = 0;
+
+  return (request, response, next) => {
+    const bytes = Math.min(Number(request.headers['content-length'] ?? UNKNOWN_LENGTH) || 0, MAX_IN_FLIGHT);
+
+    if (inFlight > 0 && inFlight + bytes > MAX_IN_FLIGHT) {
+      response.setHeader('retry-after', '1');
+      response
+        .status(503)
+        .json(problem(response, 'OVERLOADED', 'too much usage at a time; send this batch again in a second'));
+
+      return;
+    }
+
+    inFlight += bytes;
+    response.once('close', () => {
+      inFlight -= bytes;
+    });
+    next();
   };
 }
 

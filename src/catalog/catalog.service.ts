@@ -12,7 +12,7 @@ import {
 } from '../platform/index.js';
 import { Meter, Model, ModelCost } from './catalog.entity.js';
 import { compileFilter, type EventFilter } from './event-filter.js';
-import { refuseMeter, type MeterDefinition } from './meter.rules.js';
+import { refuseMeter, type Aggregation, type MeterDefinition } from './meter.rules.js';
 import { refuseCost, refuseModel, type CostDraft, type ModelDraft } from './model.rules.js';
 
 export interface ModelCostSet extends CostDraft {
@@ -32,6 +32,7 @@ const FRESH_MS = 2_000;
 
 /** Models with what they cost us, and meters. */
 export class CatalogService {
+  readonly #aggregations = new Map<string, Aggregation>();
   readonly #meters = new Map<string, { readonly meters: readonly LiveMeter[]; readonly readAt: number }>();
 
   /** Enters a model. */
@@ -154,6 +155,23 @@ export class CatalogService {
     }
 
     return found;
+  }
+
+  /** How each of these meters aggregates. Meters are immutable, so what is known is not read again. */
+  async aggregationsOf(
+    tx: Scope,
+    ownerIds: readonly string[],
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, Aggregation>> {
+    const unknown = ids.filter(id => !this.#aggregations.has(id));
+
+    if (unknown.length > 0) {
+      for (const meter of (await this.metersById(tx, ownerIds, unknown)).values()) {
+        this.#aggregations.set(meter.id, meter.aggregation);
+      }
+    }
+
+    return this.#aggregations;
   }
 
   /**

@@ -6,6 +6,7 @@ import { parse } from 'csv-parse';
 import { createClient, type Client } from 'graphql-ws';
 import color from 'picocolors';
 import { WebSocket } from 'ws';
+import { Api, postBatch, type InvoiceSeen } from './replay-api.js';
 import { expectedTotals, fitsTrace, type TraceRequest, type TokenRate } from './replay.rules.js';
 
 export interface ReplayOptions {
@@ -36,9 +37,20 @@ export async function replay(options: ReplayOptions): Promise<number> {
   const key = options.key ?? demoKey(options.dataDir);
   const api = new Api(options.url, key);
   const requests = await readTrace(options.file);
-  const first = requests.reduce((least, request) => (request.time < least ? request.time : least), requests[0]?.time ?? '');
-  const run = options.run ?? createHash('sha256').update(readFileSync(options.file)).update(`${options.model}/${options.tenants}`).digest('hex').slice(0, 8);
-  console.log(`${color.bold(String(requests.length))} requests from ${first.slice(0, 19)}Z on, model ${options.model}, run ${run}`);
+  const first = requests.reduce(
+    (least, request) => (request.time < least ? request.time : least),
+    requests[0]?.time ?? '',
+  );
+  const run =
+    options.run ??
+    createHash('sha256')
+      .update(readFileSync(options.file))
+      .update(`${options.model}/${options.tenants}`)
+      .digest('hex')
+      .slice(0, 8);
+  console.log(
+    `${color.bold(String(requests.length))} requests from ${first.slice(0, 19)}Z on, model ${options.model}, run ${run}`,
+  );
 
   const { bookId, rates } = await priceBookFor(api, options.model);
   const tenants = await makeTenants(api, run, options.tenants, bookId, first);
@@ -48,13 +60,18 @@ export async function replay(options: ReplayOptions): Promise<number> {
   }
 
   const expected = tenants.map(tenant => expectedTotals(tenant.requests, rates));
-  await makeAlerts(api, run, tenants, expected.map(({ alertAt }) => alertAt));
+  await makeAlerts(
+    api,
+    run,
+    tenants,
+    expected.map(({ alertAt }) => alertAt),
+  );
   const alerts = watchAlerts(options.url, key, tenants);
   const started = performance.now();
   const sent = await send(api, run, tenants, options.model);
   const seconds = (performance.now() - started) / 1_000;
   console.log(
-    `sent in ${seconds.toFixed(1)} s (${Math.round(requests.length / seconds)} requests/s): ` +
+    `sent in ${Math.round(seconds * 10) / 10} s (${Math.round(requests.length / seconds)} requests/s): ` +
       `${sent.accepted} accepted, ${sent.duplicates} duplicates, ${sent.conflicts} conflicts, ${sent.rejected} rejected`,
   );
 
@@ -77,65 +94,6 @@ export async function replay(options: ReplayOptions): Promise<number> {
   return report(tenants, final, expected);
 }
 
-/** The exact shape that GraphQL gives back for one invoice. */
-interface InvoiceSeen {
-  readonly id: string;
-  readonly tenantId: string;
-  readonly status: string;
-  readonly number: string | null;
-  readonly total: { readonly amount: string; readonly currency: string };
-  readonly lines: { readonly edges: readonly { readonly node: { readonly quantity: string } }[] };
-}
-
-/** A small client of the public API. Every refusal and failure is an error with its sentence. */
-class Api {
-  constructor(
-    readonly url: string,
-    readonly key: string,
-  ) {}
-
-  async query<T>(query: string, variables: object = {}): Promise<T> {
-    const response = await fetch(`${this.url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.key}` },
-      body: JSON.stringify({ query, variables }),
-    }).catch(() => {
-      throw new Error(`nothing answers at ${this.url}; start Ratebook in another terminal: npm start`);
-    });
-    const answer = (await response.json()) as { data?: T; errors?: { message: string }[] };
-
-    if (answer.errors || !answer.data) {
-      throw new Error(answer.errors?.map(error => error.message).join('; ') ?? `status ${response.status}`);
-    }
-
-    return answer.data;
-  }
-
-  async mutate<T>(name: string, inputType: string, selection: string, input: object): Promise<T> {
-    const data = await this.query<Record<string, { userErrors: { message: string }[] } & T>>(
-      `mutation ($input: ${inputType}!) { ${name}(input: $input) { ${selection} userErrors { message } } }`,
-      { input },
-    );
-    const answer = data[name];
-
-    if (!answer || answer.userErrors.length > 0) {
-      throw new Error(`${name}: ${answer?.userErrors.map(error => error.message).join('; ') ?? 'no answer'}`);
-    }
-
-    return answer;
-  }
-
-  async invoices(tenantId: string): Promise<InvoiceSeen[]> {
-    const { tenant } = await this.query<{ tenant: { invoices: { edges: { node: InvoiceSeen }[] } } }>(
-      `query ($id: ID) { tenant(id: $id) { invoices { edges { node {
-         id tenantId status number total { amount currency } lines { edges { node { quantity } } } } } } } }`,
-      { id: tenantId },
-    );
-
-    return tenant.invoices.edges.map(edge => edge.node);
-  }
-}
-
 async function readTrace(file: string): Promise<TraceRequest[]> {
   const requests: TraceRequest[] = [];
   const rows = createReadStream(file).pipe(parse({ columns: true, skip_empty_lines: true, trim: true }));
@@ -152,7 +110,10 @@ async function readTrace(file: string): Promise<TraceRequest[]> {
 }
 
 /** The newest book (of five) of the key's tenant whose prices in force are per unit for this model. */
-async function priceBookFor(api: Api, model: string): Promise<{ bookId: string; rates: { input: TokenRate; output: TokenRate } }> {
+async function priceBookFor(
+  api: Api,
+  model: string,
+): Promise<{ bookId: string; rates: { input: TokenRate; output: TokenRate } }> {
   interface Seen {
     readonly tenant: {
       readonly priceBooks: {
@@ -201,10 +162,18 @@ async function priceBookFor(api: Api, model: string): Promise<{ bookId: string; 
     }
   }
 
-  throw new Error(`no price book of this key's tenant has per-unit prices of input_tokens and output_tokens for ${model}`);
+  throw new Error(
+    `no price book of this key's tenant has per-unit prices of input_tokens and output_tokens for ${model}`,
+  );
 }
 
-async function makeTenants(api: Api, run: string, count: number, bookId: string, first: string): Promise<ReplayTenant[]> {
+async function makeTenants(
+  api: Api,
+  run: string,
+  count: number,
+  bookId: string,
+  first: string,
+): Promise<ReplayTenant[]> {
   const tenants: ReplayTenant[] = [];
 
   for (let index = 1; index <= count; index++) {
@@ -229,7 +198,12 @@ async function makeTenants(api: Api, run: string, count: number, bookId: string,
   return tenants;
 }
 
-async function makeAlerts(api: Api, run: string, tenants: readonly ReplayTenant[], amounts: readonly string[]): Promise<void> {
+async function makeAlerts(
+  api: Api,
+  run: string,
+  tenants: readonly ReplayTenant[],
+  amounts: readonly string[],
+): Promise<void> {
   for (const [index, tenant] of tenants.entries()) {
     await api.mutate('spendAlertCreate', 'SpendAlertCreateInput', 'spendAlert { id }', {
       idempotencyKey: `replay-${run}`,
@@ -251,7 +225,8 @@ function watchAlerts(url: string, key: string, tenants: readonly ReplayTenant[])
   for (const tenant of tenants) {
     client.subscribe<{ spendAlertTriggered: { threshold: string; spend: { amount: string; currency: string } } }>(
       {
-        query: 'subscription ($tenantId: ID) { spendAlertTriggered(tenantId: $tenantId, after: "0") { threshold spend { amount currency } } }',
+        query:
+          'subscription ($tenantId: ID) { spendAlertTriggered(tenantId: $tenantId, after: "0") { threshold spend { amount currency } } }',
         variables: { tenantId: tenant.id },
       },
       {
@@ -297,7 +272,12 @@ async function send(api: Api, run: string, tenants: readonly ReplayTenant[], mod
   }
 
   const sent: Sent = { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0 };
-  const bar = new SingleBar({ format: 'sending {bar} {value}/{total}', hideCursor: true, noTTYOutput: false, clearOnComplete: true });
+  const bar = new SingleBar({
+    format: 'sending {bar} {value}/{total}',
+    hideCursor: true,
+    noTTYOutput: false,
+    clearOnComplete: true,
+  });
   bar.start(events.length, 0);
   const work = async (): Promise<void> => {
     for (let batch = batches.shift(); batch; batch = batches.shift()) {
@@ -317,28 +297,6 @@ async function send(api: Api, run: string, tenants: readonly ReplayTenant[], mod
   }
 
   return sent;
-}
-
-interface Receipt {
-  readonly accepted: number;
-  readonly duplicates: readonly number[];
-  readonly conflicts: readonly object[];
-  readonly rejected: readonly { readonly reason: string }[];
-}
-
-async function postBatch(api: Api, batch: readonly object[]): Promise<Receipt> {
-  const response = await fetch(`${api.url}/v1/usage`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${api.key}` },
-    body: JSON.stringify(batch),
-  });
-  const receipt = (await response.json()) as Receipt & { error?: { message: string } };
-
-  if (receipt.error) {
-    throw new Error(receipt.error.message);
-  }
-
-  return receipt;
 }
 
 /** Waits until the drafts hold every token that was sent, and returns the invoices. */
@@ -371,7 +329,14 @@ function report(
   expected: readonly { readonly totals: readonly string[] }[],
 ): number {
   let wrong = 0;
-  const head = ['customer'.padEnd(24), 'requests'.padStart(9), 'invoice'.padStart(12), 'total'.padStart(16), 'own sum'.padStart(14), ''];
+  const head = [
+    'customer'.padEnd(24),
+    'requests'.padStart(9),
+    'invoice'.padStart(12),
+    'total'.padStart(16),
+    'own sum'.padStart(14),
+    '',
+  ];
   console.log(color.bold(head.join(' ')));
 
   for (const [index, tenant] of tenants.entries()) {
@@ -385,7 +350,10 @@ function report(
         tenant.name.padEnd(24),
         String(tenant.requests.length).padStart(9),
         (own.map(invoice => invoice.number ?? invoice.status).join(',') || 'none').padStart(12),
-        own.map(invoice => `${invoice.total.amount} ${invoice.total.currency}`).join(' + ').padStart(16),
+        own
+          .map(invoice => `${invoice.total.amount} ${invoice.total.currency}`)
+          .join(' + ')
+          .padStart(16),
         sums.join(' + ').padStart(14),
         equal ? color.green('equal') : color.red('NOT EQUAL'),
       ].join(' '),

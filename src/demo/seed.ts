@@ -29,7 +29,9 @@ const CUSTOMER_PERMISSIONS: readonly Permission[] = [
   'audit:read',
 ];
 
-const RESELLER_PERMISSIONS = ALL_PERMISSIONS.filter(permission => !['costs:read', 'catalog:write'].includes(permission));
+const RESELLER_PERMISSIONS = ALL_PERMISSIONS.filter(
+  permission => !['costs:read', 'catalog:write'].includes(permission),
+);
 
 /**
  * Makes a small believable business: a platform, a reseller, four customers, models, meters, price books, contracts,
@@ -72,7 +74,11 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
   note('models and meters');
 
   for (const { input, output, source, ...model } of DEMO_MODELS) {
-    const made = await catalog.createModel(platform, { ...model, modality: 'text', idempotencyKey: `demo-${model.key}` });
+    const made = await catalog.createModel(platform, {
+      ...model,
+      modality: 'text',
+      idempotencyKey: `demo-${model.key}`,
+    });
     await catalog.setCost(platform, {
       modelId: made.model.id,
       effectiveAt: since,

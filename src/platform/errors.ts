@@ -9,7 +9,6 @@ export enum ErrorCode {
   PRICES_AMBIGUOUS = 'PRICES_AMBIGUOUS',
   PERIOD_OPEN = 'PERIOD_OPEN',
   UNPRICED_USAGE = 'UNPRICED_USAGE',
-  TEST_KEY = 'TEST_KEY',
 }
 
 /** A refusal the caller can act on. Anything else that is thrown is a bug or an outage. */

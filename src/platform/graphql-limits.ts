@@ -22,14 +22,12 @@ import type {
   FragmentDefinitionNode,
   GraphQLCompositeType,
   GraphQLField,
-  GraphQLFormattedError,
   GraphQLSchema,
   OperationDefinitionNode,
   SelectionNode,
   SelectionSetNode,
-  ValidationRule,
 } from 'graphql';
-import { DomainError } from './errors.js';
+import { add, ENOUGH, largestOf, sum, times, type Measure } from './graphql-measure.js';
 
 /** The most tokens a document may have; goes to the parser as `maxTokens` on every transport. */
 export const MAX_TOKENS = 2000;
@@ -66,23 +64,6 @@ export const DEFAULT_LIMITS: GraphqlLimits = {
 type Variables = Readonly<Record<string, unknown>>;
 
 /**
- * The limits as validation rules. With the variables, the verdict is that of `limitDocument`. Without them every page size
- * that is a variable counts as the largest, so the verdict holds for any variables in range: right for trusted documents, and the only
- * safe one where validated documents are cached (Apollo's `validationRules`), but it refuses some documents that would pass.
- */
-export function limitRules(limits: GraphqlLimits, variables?: Record<string, unknown>): ValidationRule[] {
-  return [
-    context => ({
-      Document(document) {
-        for (const error of new Measuring(context.getSchema(), document, variables, limits).errors()) {
-          context.reportError(error);
-        }
-      },
-    }),
-  ];
-}
-
-/**
  * Judges a parsed document with the variables of its request, before anything is executed; the same call serves HTTP and
  * WebSocket. Every operation and fragment in the document is held to the limits, also those that will not run. Takes time in
  * proportion to the document, whatever its fragments do; never throws. Errors carry `code` QUERY_TOO_COMPLEX (with `limit`
@@ -97,19 +78,6 @@ export function limitDocument(
   return new Measuring(schema, document, variables ?? {}, limits).errors();
 }
 
-/** What a selection set asks for. Sizes stop at ENOUGH: fan-out doubles them with every fragment. */
-interface Measure {
-  readonly depth: number;
-  readonly introspectionDepth: number;
-  readonly introspectionLists: number;
-  readonly fields: number;
-  readonly aliases: number;
-  readonly directives: number;
-  /** The cost is `fixed + n × perItem`, n being the page size of the connection around it, or 1. */
-  readonly fixed: number;
-  readonly perItem: number;
-}
-
 const NOTHING: Measure = {
   depth: 0,
   introspectionDepth: 0,
@@ -121,7 +89,6 @@ const NOTHING: Measure = {
   perItem: 0,
 };
 
-const ENOUGH = 1_000_000_000;
 /** Selection sets and spreads inside each other. The stack holds it, and no honest document comes near. */
 const MAX_NESTING = 200;
 const MAX_PROBLEMS = 10;
@@ -139,7 +106,7 @@ class Measuring {
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly document: DocumentNode,
-    private readonly variables: Variables | undefined,
+    private readonly variables: Variables,
     private readonly limits: GraphqlLimits,
   ) {}
 
@@ -341,10 +308,6 @@ class Measuring {
       return [this.#sizeIn(argument, node, value.kind === Kind.INT ? Number(value.value) : value.kind)];
     }
 
-    if (this.variables === undefined) {
-      return [this.limits.maxPage];
-    }
-
     const variable = value.name.value;
     const given = Object.hasOwn(this.variables, variable) ? this.variables[variable] : undefined;
 
@@ -431,184 +394,4 @@ function sizeDeclared(value: ConstValueNode | undefined): number | null | undefi
 
 function directivesOf(node: { readonly directives?: readonly (DirectiveNode | ConstDirectiveNode)[] }): number {
   return node.directives?.length ?? 0;
-}
-
-function add(...terms: readonly number[]): number {
-  return Math.min(
-    ENOUGH,
-    terms.reduce((total, term) => total + term, 0),
-  );
-}
-
-function times(count: number, each: number): number {
-  return Math.min(ENOUGH, count * each);
-}
-
-function sum(a: Measure, b: Measure): Measure {
-  return {
-    depth: Math.min(ENOUGH, Math.max(a.depth, b.depth)),
-    introspectionDepth: Math.max(a.introspectionDepth, b.introspectionDepth),
-    introspectionLists: Math.max(a.introspectionLists, b.introspectionLists),
-    fields: add(a.fields, b.fields),
-    aliases: add(a.aliases, b.aliases),
-    directives: add(a.directives, b.directives),
-    fixed: add(a.fixed, b.fixed),
-    perItem: add(a.perItem, b.perItem),
-  };
-}
-
-function largestOf(a: Measure, b: Measure): Measure {
-  return {
-    depth: Math.max(a.depth, b.depth),
-    introspectionDepth: Math.max(a.introspectionDepth, b.introspectionDepth),
-    introspectionLists: Math.max(a.introspectionLists, b.introspectionLists),
-    fields: Math.max(a.fields, b.fields),
-    aliases: Math.max(a.aliases, b.aliases),
-    directives: Math.max(a.directives, b.directives),
-    fixed: Math.max(add(a.fixed, a.perItem), add(b.fixed, b.perItem)),
-    perItem: 0,
-  };
-}
-
-/** Codes whose errors were written for the caller. */
-const PUBLIC_CODES = new Set([
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-  'BAD_USER_INPUT',
-  'BAD_REQUEST',
-  'GRAPHQL_PARSE_FAILED',
-  'GRAPHQL_VALIDATION_FAILED',
-  'NOT_FOUND',
-  'OPERATION_RESOLUTION_FAILURE',
-  'PERSISTED_QUERY_NOT_FOUND',
-  'PERSISTED_QUERY_NOT_SUPPORTED',
-  'QUERY_TOO_COMPLEX',
-  'RATE_LIMITED',
-]);
-
-/** Members of `extensions` that may leave with a public error. */
-const PUBLIC_EXTENSIONS: readonly string[] = [
-  'field',
-  'fields',
-  'path',
-  'limit',
-  'found',
-  'retryAfter',
-  'retryAfterSeconds',
-];
-
-const MAX_MESSAGE_LENGTH = 500;
-
-/**
- * The error as a caller may see it, on every transport: `formatted` is its wire form so far, `error` what was thrown.
- * A public code passes with its message and the request id; all else becomes INTERNAL without a trace of what happened.
- * Errors of graphql-js itself have no code outside Apollo, and get the one Apollo gives them. When a scalar threw something
- * not meant for callers, the message ends before its words.
- */
-export function formatGraphqlError(
-  formatted: GraphQLFormattedError,
-  error: unknown,
-  requestId: string,
-): GraphQLFormattedError {
-  const { locations, path } = formatted;
-  const place = { ...(locations && { locations }), ...(path && { path }) };
-  const cause = causeOf(error);
-  const code = publicCodeOf(formatted, error, cause);
-
-  if (code === null) {
-    const message = 'Internal error. Quote the request id to support.';
-
-    return { message, ...place, extensions: { code: 'INTERNAL', requestId } };
-  }
-
-  const extensions: Record<string, unknown> = { code, requestId };
-
-  for (const name of PUBLIC_EXTENSIONS) {
-    if (formatted.extensions?.[name] !== undefined) {
-      extensions[name] = formatted.extensions[name];
-    }
-  }
-
-  if (cause instanceof DomainError && cause.field.length > 0) {
-    extensions['field'] = cause.field;
-  }
-
-  return { message: safeMessage(formatted.message, cause), ...place, extensions };
-}
-
-function publicCodeOf(formatted: GraphQLFormattedError, error: unknown, cause: unknown): string | null {
-  const code = formatted.extensions?.['code'];
-
-  // Apollo calls all that a validation rule reports GRAPHQL_VALIDATION_FAILED; the rule's own code says more.
-  if (code === 'GRAPHQL_VALIDATION_FAILED' && error instanceof GraphQLError) {
-    const own = error.originalError instanceof GraphQLError ? error.originalError.extensions['code'] : undefined;
-
-    return typeof own === 'string' && PUBLIC_CODES.has(own) ? own : code;
-  }
-
-  if (typeof code === 'string' && PUBLIC_CODES.has(code)) {
-    return code;
-  }
-
-  // A refusal keeps its own code. A scalar's refusal is about input: it points at the document, and has no path in the answer.
-  const isAboutInput = error instanceof GraphQLError && error.path === undefined && error.nodes !== undefined;
-
-  if (cause instanceof DomainError && !isAboutInput) {
-    return cause.code;
-  }
-
-  const isUncoded = code === undefined || code === 'INTERNAL_SERVER_ERROR';
-
-  return isUncoded && error instanceof GraphQLError ? codeOfGraphqlJs(error) : null;
-}
-
-/** The code of an error that graphql-js made itself, told by where it points; null when it came out of a resolver. */
-function codeOfGraphqlJs(error: GraphQLError): string | null {
-  const node = error.nodes?.[0];
-
-  if (node?.kind === Kind.VARIABLE_DEFINITION && error.path === undefined) {
-    return 'BAD_USER_INPUT';
-  }
-
-  // Errors of resolvers point at fields; these point at the value of an argument.
-  if (node !== undefined && node.kind !== Kind.FIELD && /^Argument "\w+" (of|has) /.test(error.message)) {
-    return 'BAD_USER_INPUT';
-  }
-
-  if (error.path !== undefined || error.locations === undefined) {
-    return null;
-  }
-
-  return error.message.startsWith('Syntax Error: ') ? 'GRAPHQL_PARSE_FAILED' : 'GRAPHQL_VALIDATION_FAILED';
-}
-
-/** Leaves out the words of an error that was not written for callers, and what makes a message long: the caller's own values. */
-function safeMessage(message: string, cause: unknown): string {
-  const words = String(member(cause, 'message'));
-  const isForeign = cause !== null && words !== '' && !isWrittenForCallers(cause);
-  const at = isForeign ? message.lastIndexOf(words) : -1;
-  const kept = at === -1 ? message : message.slice(0, at).replace(/[;\s]+$/, '');
-
-  return kept === '' ? 'Invalid input.' : kept.slice(0, MAX_MESSAGE_LENGTH);
-}
-
-function isWrittenForCallers(cause: unknown): boolean {
-  const code = member(member(cause, 'extensions'), 'code');
-
-  return cause instanceof DomainError || (typeof code === 'string' && PUBLIC_CODES.has(code));
-}
-
-/** What was thrown below graphql-js's own errors, which need not be an Error; null when there is nothing below them. */
-function causeOf(error: unknown): unknown {
-  let cause = error;
-
-  while (cause instanceof GraphQLError) {
-    cause = cause.originalError ?? null;
-  }
-
-  return cause;
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 }

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { GraphQLScalarType, Kind } from 'graphql';
+import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
 import { GraphQLDateTime } from 'graphql-scalars';
-import { Field, ID, InputType, Int, InterfaceType, ObjectType, registerEnumType, type ClassType } from 'type-graphql';
+import { Field, ID, InterfaceType, ObjectType, registerEnumType, type ClassType } from 'type-graphql';
 import { formatDecimal, type Decimal } from '../money/index.js';
 import { DomainError, ErrorCode } from './errors.js';
 import type { Scope } from './scope.js';
@@ -19,7 +19,9 @@ const DECIMAL = /^-?\d{1,26}(\.\d{1,18})?$/;
 
 function readDecimal(value: unknown): string {
   if (typeof value !== 'string' || !DECIMAL.test(value)) {
-    throw new TypeError('Decimal is a string such as "12.50": up to 26 digits before and 18 after the point');
+    throw new GraphQLError('Decimal is a string such as "12.50": up to 26 digits before and 18 after the point', {
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
   }
 
   return value;
@@ -87,7 +89,6 @@ registerEnumType(ErrorCode, {
     PRICES_AMBIGUOUS: { description: 'Two prices match the same usage and neither is more specific.' },
     PERIOD_OPEN: { description: 'The billing period has not ended.' },
     UNPRICED_USAGE: { description: 'The period holds usage without a price.' },
-    TEST_KEY: { description: 'A test key changes nothing.' },
   },
 });
 
@@ -222,15 +223,6 @@ export async function findPage<E extends { id: string }>(
   return em.find(entity as never, filter as never, { orderBy: { id: 'desc' } as never, limit }) as Promise<E[]>;
 }
 
-@InputType({ description: 'An exact amount in one currency.' })
-export class MoneyInput {
-  @Field(() => DecimalScalar, { description: 'The amount in major units, such as "12.50".' })
-  amount!: string;
-
-  @Field(() => String, { description: 'ISO 4217 code.' })
-  currency!: string;
-}
-
 /** Options of the `first` argument of every list. */
 export const FIRST = { defaultValue: 20, description: 'How many, from 1 to 100.' } as const;
 /** Options of the `after` argument of every list. */
@@ -245,5 +237,3 @@ export const TENANT_ID = {
   nullable: true,
   description: "The tenant to act on: the key's own (the default) or one below it.",
 } as const;
-
-export { Int };

@@ -1,7 +1,8 @@
 export { canonicalJson, type Json } from './canonical-json.js';
 export { DomainError, ErrorCode } from './errors.js';
 export * from './graphql.js';
-export * from './graphql-limits.js';
+export { formatGraphqlError } from './graphql-errors.js';
+export { DEFAULT_LIMITS, limitDocument, MAX_TOKENS } from './graphql-limits.js';
 export { isId, newId } from './ids.js';
 export { once, type Once } from './idempotency.js';
 export {

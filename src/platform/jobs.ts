@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createPostgresBackend, createRedisBackend, UnrecoverableError, withBackend, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
@@ -12,6 +13,8 @@ export interface JobDefinition<P extends JobPayload = JobPayload> {
   /** `room.verb-noun`; the room is the queue. */
   readonly name: `${string}.${string}`;
   readonly payload: z.ZodType<P>;
+  /** At most one start in so many milliseconds for the same tenant; the first is at once, what follows waits its turn. */
+  readonly debounceMs?: number;
 }
 
 export function defineJob<P extends JobPayload>(definition: JobDefinition<P>): JobDefinition<P> {
@@ -61,6 +64,8 @@ export interface JobRequest {
   readonly key: string;
 }
 
+const MAX_TURNS = 50_000;
+
 const OPTIONS = {
   attempts: 8,
   backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
@@ -73,6 +78,8 @@ export class Jobs {
   readonly #queues = new Map<string, QueueLike>();
   readonly #workers: WorkerLike[] = [];
   readonly #redis: Redis[] = [];
+  readonly #turns = new Map<string, number>();
+  readonly #id = randomUUID().slice(0, 8);
 
   constructor(
     private readonly store: JobStore,
@@ -85,10 +92,10 @@ export class Jobs {
 
     for (const [room, group] of byQueue) {
       await this.#queue(room).addBulk(
-        group.map(({ job, payload, key }) => ({
-          name: job.name,
-          data: job.payload.parse(payload),
-          opts: { ...OPTIONS, jobId: key },
+        group.map(request => ({
+          name: request.job.name,
+          data: request.job.payload.parse(request.payload),
+          opts: { ...OPTIONS, ...this.#turnOf(request) },
         })),
       );
     }
@@ -135,6 +142,37 @@ export class Jobs {
     for (const redis of this.#redis) {
       redis.disconnect();
     }
+  }
+
+  /**
+   * When a request runs and under which key. A debounced one that follows another closely is put at the end of the running
+   * window, under the window's key: it starts after everything asked for within the window, so dropping the others loses
+   * nothing. The key names this process, because another one's clock may put its windows elsewhere.
+   */
+  #turnOf({ job, payload, key }: JobRequest): { jobId: string; delay?: number } {
+    if (!job.debounceMs) {
+      return { jobId: key };
+    }
+
+    const who = `${job.name}_${payload.tenantId}`;
+    const now = performance.now();
+    const last = this.#turns.get(who) ?? -Infinity;
+
+    if (this.#turns.size > MAX_TURNS) {
+      this.#turns.clear();
+    }
+
+    if (now >= last + job.debounceMs) {
+      this.#turns.set(who, now);
+
+      return { jobId: key };
+    }
+
+    // A turn in the future is one that waits already: asking for it again is dropped by its key.
+    const turn = last > now ? last : last + job.debounceMs;
+    this.#turns.set(who, turn);
+
+    return { jobId: `${who}_${this.#id}_${Math.round(turn)}`, delay: Math.max(1, Math.ceil(turn - now)) };
   }
 
   #queue(room: string): QueueLike {

@@ -9,6 +9,7 @@ export const ratingJobs = {
   rateTenant: defineJob({
     name: 'rating.rate-tenant',
     payload: z.object({ v: z.literal(1), tenantId: z.string() }),
+    debounceMs: 250,
   }),
   /** Rates all usage from an instant on anew. Runs twice: rating the same buckets by the same prices adds nothing. */
   rerateTenant: defineJob({

@@ -30,8 +30,12 @@ export interface ChargeRow {
 
 /** Takes the tenant's rating lock until the commit: the first lock of everything that rates or issues. */
 export async function lockRating(tx: Scope): Promise<void> {
-  await query(tx, 'insert into rating_lock (tenant_id) values ($1) on conflict do nothing', [tx.tenantId]);
-  await query(tx, 'select tenant_id from rating_lock where tenant_id = $1 for update', [tx.tenantId]);
+  const lock = () => query(tx, 'select tenant_id from rating_lock where tenant_id = $1 for update', [tx.tenantId]);
+
+  if ((await lock()).length === 0) {
+    await query(tx, 'insert into rating_lock (tenant_id) values ($1) on conflict do nothing', [tx.tenantId]);
+    await lock();
+  }
 }
 
 /** How far each month was rated: the touch that was seen then. */

@@ -3,7 +3,7 @@ import { gapsWithin, periodsWithin, type Contract, type ContractsService, type P
 import type { Decimal } from '../money/index.js';
 import { announce, asTenant, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
 import type { PricingService } from '../pricing/index.js';
-import type { TenantsService } from '../tenants/index.js';
+import type { Tenant, TenantsService } from '../tenants/index.js';
 import { touches, touchFrom, usageBySegment, type SegmentUsage } from '../usage/index.js';
 import { duesOf, segmentsOf, type Aggregation } from './charge.rules.js';
 import {
@@ -34,7 +34,7 @@ export interface RatedPeriod {
 }
 
 /** What the rooms above do in the same transaction when periods were rated (wired in `flow.ts`). */
-export type WhenRated = (tx: Scope, rated: readonly RatedPeriod[]) => Promise<void>;
+export type WhenRated = (tx: Scope, rated: readonly RatedPeriod[], timeZone: string) => Promise<void>;
 
 /** Turns buckets and prices into charges. */
 export class RatingService {
@@ -67,11 +67,9 @@ export class RatingService {
       return;
     }
 
-    const rated = await this.#rateMonths(
-      tx,
-      touched.map(({ month }) => month),
-    );
-    await this.whenRated(tx, rated);
+    const tenant = await this.tenants.own(tx);
+    const months = touched.map(({ month }) => month);
+    await this.whenRated(tx, await this.#rateMonths(tx, tenant, months), tenant.timeZone);
     await markRated(tx, touched);
   }
 
@@ -110,8 +108,7 @@ export class RatingService {
     return inTransaction(scope, tx => unpricedPage(tx, args));
   }
 
-  async #rateMonths(tx: Scope, months: readonly string[]): Promise<RatedPeriod[]> {
-    const tenant = await this.tenants.own(tx);
+  async #rateMonths(tx: Scope, tenant: Tenant, months: readonly string[]): Promise<RatedPeriod[]> {
     const contracts = await this.contracts.all(tx);
     const rated = new Map<string, RatedPeriod>();
     const gaps = new Map<number, Period>();
@@ -214,16 +211,16 @@ export class RatingService {
     ancestors: readonly string[],
     used: readonly SegmentUsage[],
   ): Promise<(meterId: string) => Aggregation> {
-    const meters = await this.catalog.metersById(tx, ancestors, [...new Set(used.map(row => row.meterId))]);
+    const known = await this.catalog.aggregationsOf(tx, ancestors, [...new Set(used.map(row => row.meterId))]);
 
     return meterId => {
-      const meter = meters.get(meterId);
+      const aggregation = known.get(meterId);
 
-      if (!meter) {
+      if (!aggregation) {
         throw new Error(`bucket of unknown meter ${meterId}`);
       }
 
-      return meter.aggregation;
+      return aggregation;
     };
   }
 }

@@ -24,6 +24,12 @@ export interface TenantCreate extends TenantDraft {
 export class TenantsService {
   /** Makes the root of a new installation. Refuses a second one. */
   async createPlatform(scope: Scope, platform: Omit<TenantDraft, 'kind'>): Promise<Tenant> {
+    const [refusal] = refuseTenant({ ...platform, kind: 'CUSTOMER' }, 'PLATFORM');
+
+    if (refusal) {
+      throw DomainError.invalid(refusal.message, refusal.field);
+    }
+
     return inTransaction(scope, async tx => {
       if (await tx.em.findOne(Tenant, { id: tx.tenantId })) {
         throw new DomainError(ErrorCode.ALREADY_EXISTS, 'this installation has its platform tenant');

@@ -16,7 +16,8 @@ export interface Measure {
   /** Canonical JSON of the dimensions: the text is the key. */
   readonly dimensions: string;
   readonly time: Date;
-  readonly eventId: string;
+  /** Which of several events of one instant is the latest: the greatest, by code point. */
+  readonly order: string;
   /** For UNIQUE: 0, and the value below. */
   readonly quantity: Decimal;
   readonly unique: string | null;
@@ -37,7 +38,7 @@ export interface Fold {
 
 /**
  * Folds measures into one row per bucket, in the order of the buckets' keys, so that concurrent batches lock rows in the
- * same order. Adding is exact; the latest value is the one with the greatest (time, event id).
+ * same order. Adding is exact; the latest value is the one with the greatest (time, order).
  */
 export function foldMeasures(measures: Iterable<Measure>): Fold[] {
   const folds = new Map<string, Fold>();
@@ -56,7 +57,7 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
         quantity: measure.quantity,
         events: 1,
         latestTime: measure.time.getTime(),
-        latestId: measure.eventId,
+        latestId: measure.order,
         uniques: new Set(measure.unique === null ? [] : [measure.unique]),
       });
       continue;
@@ -77,7 +78,7 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
         if (isLater(measure, fold)) {
           fold.quantity = measure.quantity;
           fold.latestTime = measure.time.getTime();
-          fold.latestId = measure.eventId;
+          fold.latestId = measure.order;
         }
         break;
 
@@ -117,7 +118,25 @@ export function foldKindOf(aggregation: 'SUM' | 'COUNT' | 'MAX' | 'LATEST' | 'UN
 function isLater(measure: Measure, fold: Fold): boolean {
   const time = measure.time.getTime();
 
-  return time > fold.latestTime || (time === fold.latestTime && measure.eventId > fold.latestId);
+  return time > fold.latestTime || (time === fold.latestTime && isAfter(measure.order, fold.latestId));
+}
+
+/** Compares by code point, as `collate "C"` does in the database; `>` compares UTF-16 units, which puts emoji too early. */
+function isAfter(a: string, b: string): boolean {
+  let at = 0;
+
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) {
+    at++;
+  }
+
+  const [left, right] = [a.charCodeAt(at), b.charCodeAt(at)];
+
+  return at < a.length && (at >= b.length || rankOf(left) > rankOf(right));
+}
+
+/** A UTF-16 unit's place by code point: surrogates stand for what lies above all other units. */
+function rankOf(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
 function order(a: string, b: string): number {

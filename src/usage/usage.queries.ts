@@ -58,9 +58,10 @@ export function eventKey(id: string, source: string): string {
 const COMBINE = {
   ADD: 'quantity = b.quantity + excluded.quantity',
   MAX: 'quantity = greatest(b.quantity, excluded.quantity)',
-  LATEST: `quantity = case when (excluded.latest_time, excluded.latest_id) > (b.latest_time, b.latest_id) then excluded.quantity else b.quantity end,
+  // By code point, whatever the language of the database, as the fold of a batch compares.
+  LATEST: `quantity = case when (excluded.latest_time, excluded.latest_id collate "C") > (b.latest_time, b.latest_id collate "C") then excluded.quantity else b.quantity end,
      latest_time = greatest(b.latest_time, excluded.latest_time),
-     latest_id = case when (excluded.latest_time, excluded.latest_id) > (b.latest_time, b.latest_id) then excluded.latest_id else b.latest_id end`,
+     latest_id = case when (excluded.latest_time, excluded.latest_id collate "C") > (b.latest_time, b.latest_id collate "C") then excluded.latest_id else b.latest_id end`,
   UNIQUE: 'quantity = b.quantity',
 } as const;
 

@@ -290,7 +290,8 @@ function measureItem(item: UsageItem, meters: readonly LiveMeter[]): { measures:
       kind: foldKindOf(definition.aggregation),
       dimensions: canonicalJson(read.dimensions),
       time: item.time,
-      eventId: item.id,
+      // U+0001 is in neither and below all that is, so ids compare before sources.
+      order: item.source ? `${item.id}\u0001${item.source}` : item.id,
       quantity: 'quantity' in quantity ? quantity.quantity : ZERO,
       unique: 'unique' in quantity ? quantity.unique : null,
     });

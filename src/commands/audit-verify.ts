@@ -1,9 +1,9 @@
 import color from 'picocolors';
-import { createApp } from './app.js';
-import { verifyChain } from './audit/index.js';
-import { readConfig, readEnvironment } from './config.js';
+import { createApp } from '../app.js';
+import { verifyChain } from '../audit/index.js';
+import { readConfig, readEnvironment } from '../config.js';
 import { openDatabase, runningConfig } from './local-database.js';
-import { inTransaction } from './platform/index.js';
+import { inTransaction } from '../platform/index.js';
 
 /** Verifies the audit chain of every tenant and prints one line each. Returns 0 when all hold and 1 when one is broken. */
 export async function verifyAudit(): Promise<number> {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
-import { readConfig, type Config, type Environment } from './config.js';
-import { migrate } from './platform/migrate.js';
+import { readConfig, type Config, type Environment } from '../config.js';
+import { migrate } from '../platform/migrate.js';
 
 /** What the quick start keeps beside the database: made once, readable by its owner only. */
 interface Secrets {
@@ -16,7 +16,9 @@ interface Secrets {
  * The database of this folder: the one DATABASE_URL names, the embedded one of a quick start that is running, or the
  * embedded one started now; migrated. `stopDatabase` stops what this call started.
  */
-export async function openDatabase(environment: Environment): Promise<{ config: Config; stopDatabase: () => Promise<void>; dataDir: string }> {
+export async function openDatabase(
+  environment: Environment,
+): Promise<{ config: Config; stopDatabase: () => Promise<void>; dataDir: string }> {
   const dataDir = resolve(environment.DATA_DIR);
   mkdirSync(dataDir, { recursive: true, mode: 0o755 });
 
@@ -24,14 +26,18 @@ export async function openDatabase(environment: Environment): Promise<{ config: 
     const config = readConfig();
 
     if (environment.DATABASE_ADMIN_URL) {
-      await migrate({ adminUrl: environment.DATABASE_ADMIN_URL, appUrl: config.databaseUrl, relayUrl: config.relayUrl });
+      await migrate({
+        adminUrl: environment.DATABASE_ADMIN_URL,
+        appUrl: config.databaseUrl,
+        relayUrl: config.relayUrl,
+      });
     }
 
     return { config, stopDatabase: async () => undefined, dataDir };
   }
 
   const runtime = join(dataDir, 'runtime.json');
-  const { startEmbeddedPostgres } = await import('./platform/embedded-postgres.js');
+  const { startEmbeddedPostgres } = await import('../platform/embedded-postgres.js');
   const postgres = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres') });
   const secrets = keep<Secrets>(join(dataDir, 'secrets.json'), () => ({
     secret: randomBytes(32).toString('base64url'),
@@ -74,7 +80,10 @@ export async function runningConfig(environment: Environment): Promise<Config | 
     return null;
   }
 
-  const { databaseUrl, relayUrl } = JSON.parse(readFileSync(runtime, 'utf8')) as { databaseUrl: string; relayUrl: string };
+  const { databaseUrl, relayUrl } = JSON.parse(readFileSync(runtime, 'utf8')) as {
+    databaseUrl: string;
+    relayUrl: string;
+  };
   const { secret } = JSON.parse(readFileSync(join(dataDir, 'secrets.json'), 'utf8')) as Secrets;
   const client = new pg.Client({ connectionString: databaseUrl });
 
@@ -92,16 +101,16 @@ export async function runningConfig(environment: Environment): Promise<Config | 
 
 function embeddedConfig(environment: Environment, databaseUrl: string, relayUrl: string, secret: string): Config {
   return {
-      port: environment.PORT,
-      host: environment.HOST,
-      databaseUrl,
-      relayUrl,
-      redisUrl: environment.REDIS_URL ?? null,
-      secret: environment.RATEBOOK_SECRET ?? secret,
-      // The quick start talks to a person: only what is wrong, unless asked for more.
-      logLevel: environment.LOG_LEVEL === 'info' ? 'warn' : environment.LOG_LEVEL,
-      // Its webhook receivers are on the same machine.
-      webhookAllowPrivate: true,
+    port: environment.PORT,
+    host: environment.HOST,
+    databaseUrl,
+    relayUrl,
+    redisUrl: environment.REDIS_URL ?? null,
+    secret: environment.RATEBOOK_SECRET ?? secret,
+    // The quick start talks to a person: only what is wrong, unless asked for more.
+    logLevel: environment.LOG_LEVEL === 'info' ? 'warn' : environment.LOG_LEVEL,
+    // Its webhook receivers are on the same machine.
+    webhookAllowPrivate: true,
   };
 }
 
@@ -129,4 +138,3 @@ async function ensureDatabase(adminUrl: string, name: string): Promise<void> {
     await client.end();
   }
 }
-

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { ALL_PERMISSIONS } from './access/index.js';
-import { createApp } from './app.js';
-import { readConfig } from './config.js';
-import { newId } from './platform/index.js';
+import { ALL_PERMISSIONS } from '../access/index.js';
+import { createApp } from '../app.js';
+import { readConfig } from '../config.js';
+import { newId } from '../platform/index.js';
 
 /** Makes the root tenant and prints its id and first key: the only key that no other key has made. */
 export async function createPlatform(platform: {

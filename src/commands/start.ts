@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import color from 'picocolors';
-import { createApp, type App } from './app.js';
-import { readEnvironment } from './config.js';
-import { seedDemo, type DemoKeys } from './demo/index.js';
+import { createApp, type App } from '../app.js';
+import { readEnvironment } from '../config.js';
+import { seedDemo, type DemoKeys } from '../demo/index.js';
 import { keep, openDatabase } from './local-database.js';
-import { newId } from './platform/index.js';
-import { startServer } from './server.js';
+import { newId } from '../platform/index.js';
+import { startServer } from '../server.js';
 
 /**
  * Everything in one process tree: embedded Postgres (or the one that DATABASE_URL names), migrations, demo data, server
@@ -22,7 +22,9 @@ export async function start(options: { readonly demo: boolean }): Promise<void> 
     await app.close();
     await stopDatabase();
 
-    throw isPortTaken(error) ? new Error(`port ${config.port} is taken; stop what uses it, or run: PORT=4001 npm start`) : error;
+    throw isPortTaken(error)
+      ? new Error(`port ${config.port} is taken; stop what uses it, or run: PORT=4001 npm start`)
+      : error;
   });
   let isStopping = false;
   const stop = async (): Promise<void> => {
