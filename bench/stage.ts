@@ -84,7 +84,7 @@ export async function aStage(options: { readonly worker: boolean }): Promise<Sta
   const run = (command: string): ChildProcess =>
     spawn(
       process.execPath,
-      [...(process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter(Boolean), 'dist/src/cli.js', command],
+      [...(process.env['BENCH_NODE_FLAGS'] ?? '--max-semi-space-size=8 --max-old-space-size=384').split(' '), 'dist/src/cli.js', command],
       { env: environment, stdio: ['ignore', 'inherit', 'inherit'] },
     );
   const server = run('server');

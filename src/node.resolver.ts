@@ -105,11 +105,13 @@ export class NodeResolver {
       return null;
     }
 
-    if (tenantId && tenantId !== scope.tenantId && !(isId(tenantId, 'ten') && (await this.#isBelow(scope, tenantId)))) {
+    const owner = tenantId ?? scope.tenantId;
+
+    if (owner !== scope.tenantId && !(isId(owner, 'ten') && (await this.#isBelow(scope, owner)))) {
       return null;
     }
 
-    return inTransaction({ ...scope, tenantId: tenantId ?? scope.tenantId }, tx => kind.find(tx, id));
+    return inTransaction({ ...scope, tenantId: owner }, tx => kind.find(tx, id));
   }
 
   async #isBelow(scope: Scope, tenantId: string): Promise<boolean> {

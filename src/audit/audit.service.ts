@@ -12,7 +12,7 @@ export interface Change {
 }
 
 /** Seals a line: SHA-256, in hex, over the canonical JSON of everything in it. */
-export function auditHash(line: AuditLine): string {
+function auditHash(line: AuditLine): string {
   const { tenantId, seq, at, actorKind, actorId, action, subjectId, before, after, requestId, previousHash } = line;
 
   return createHash('sha256')

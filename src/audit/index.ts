@@ -1,2 +1,2 @@
-export { auditHash, auditLines, record, verifyChain, type Change } from './audit.service.js';
+export { auditLines, record, verifyChain, type Change } from './audit.service.js';
 export { AuditLineConnection, AuditLineType } from './audit.types.js';

@@ -2,7 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import type { Decimal } from '../money/index.js';
 import { DecimalColumn, tenantFilter } from '../platform/index.js';
 
-export const INVOICE_STATUSES = ['DRAFT', 'ISSUED'] as const;
+const INVOICE_STATUSES = ['DRAFT', 'ISSUED'] as const;
 export type InvoiceStatus = (typeof INVOICE_STATUSES)[number];
 
 const InvoiceSchema = defineEntity({

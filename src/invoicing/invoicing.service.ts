@@ -152,16 +152,22 @@ export class InvoicingService {
    * usage: that one stays a draft until somebody prices it or accepts it.
    */
   async close(scope: Scope, invoiceId: string): Promise<void> {
-    await inTransaction(scope, async tx => {
-      await lockRating(tx);
-      const invoice = await tx.em.findOne(Invoice, { id: invoiceId });
+    try {
+      await inTransaction(scope, async tx => {
+        await lockRating(tx);
+        const invoice = await tx.em.findOne(Invoice, { id: invoiceId });
 
-      if (!invoice || invoice.status !== 'DRAFT' || invoice.dueAt > tx.now) {
-        return;
+        if (!invoice || invoice.status !== 'DRAFT' || invoice.dueAt > tx.now) {
+          return;
+        }
+
+        await this.#issue(tx, invoice, false);
+      });
+    } catch (error) {
+      if (!(error instanceof DomainError && error.code === ErrorCode.UNPRICED_USAGE)) {
+        throw error;
       }
-
-      await this.#issue(tx, invoice, false);
-    });
+    }
   }
 
   async #issue(tx: Scope, draft: Invoice, acceptUnpriced: boolean): Promise<void> {

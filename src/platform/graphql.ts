@@ -203,7 +203,8 @@ export function page({ first, after }: PageArguments): { limit: number; after: s
 
   const opened = after ? Buffer.from(after, 'base64url').toString('utf8') : null;
 
-  if (opened !== null && (opened === '' || opened.length > 300 || opened.includes('\0') || !opened.isWellFormed())) {
+  // The longest place is that of a usage event: an instant, an id and a source.
+  if (opened !== null && (opened === '' || opened.length > 600 || opened.includes('\0') || !opened.isWellFormed())) {
     throw DomainError.invalid('after is a cursor that a page of this list gave', ['after']);
   }
 

@@ -27,11 +27,8 @@ const ROLE_SETTINGS = {
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   await inSession(options.adminUrl, async client => {
-    // Roles belong to the whole server: one at a time, also when several databases are migrated at once.
-    await client.query("select pg_advisory_lock(hashtext('ratebook roles'))");
-    await ensureRole(client, options.appUrl, 'ratebook_app');
-    await ensureRole(client, options.relayUrl, 'ratebook_relay');
-    await client.query("select pg_advisory_unlock(hashtext('ratebook roles'))");
+    await unrivalled(() => ensureRole(client, options.appUrl, 'ratebook_app'));
+    await unrivalled(() => ensureRole(client, options.relayUrl, 'ratebook_relay'));
   });
 
   const ran = await inSession(options.adminUrl, async client => {
@@ -78,6 +75,29 @@ async function runTables(adminUrl: string): Promise<string[]> {
     return ran.map(({ name }) => name);
   } finally {
     await orm.close(true);
+  }
+}
+
+const MOST_TRIES = 50;
+
+/**
+ * Roles belong to the whole server and an advisory lock to one database, so nothing keeps the migrations of two databases
+ * from changing a role at once. Postgres then refuses one of them, and that one tries again.
+ */
+async function unrivalled(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code, message } = error as { readonly code?: string; readonly message?: string };
+      const isRivalry = message === 'tuple concurrently updated' || code === '23505';
+
+      if (!isRivalry || tries === MOST_TRIES) {
+        throw error;
+      }
+
+      await new Promise(resolve => setTimeout(resolve, 20 + 30 * Math.random()));
+    }
   }
 }
 

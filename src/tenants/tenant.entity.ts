@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-export const TENANT_KINDS = ['PLATFORM', 'RESELLER', 'CUSTOMER'] as const;
+const TENANT_KINDS = ['PLATFORM', 'RESELLER', 'CUSTOMER'] as const;
 export type TenantKind = (typeof TENANT_KINDS)[number];
 
 const TenantSchema = defineEntity({

@@ -3,7 +3,7 @@ import { maxOf, type Decimal } from '../money/index.js';
 const QUARTER_HOUR_MS = 900_000;
 
 /** The quarter hour an instant belongs to: every real time zone's midnight falls on one. */
-export function slotOf(time: Date): number {
+function slotOf(time: Date): number {
   return Math.floor(time.getTime() / QUARTER_HOUR_MS) * QUARTER_HOUR_MS;
 }
 

@@ -31,7 +31,7 @@ export class UsageResolver {
   ) {
     const rows = await this.usage.events(scopeFor(scope, tenant.id), { from, until }, { first, after });
 
-    return connection(rows, first, row => `${row.time.toISOString()}\0${row.id}\0${row.source}`, UsageEventType.from);
+    return connection(rows, first, row => `${row.time.toISOString()}\n${row.id}\n${row.source}`, UsageEventType.from);
   }
 
   @Authorized('usage:write')

@@ -110,10 +110,11 @@ export class UsageService {
     }
 
     const { limit, after } = page(args);
-    const [time, id, source] = after?.split('\0') ?? [];
-    const place = time && id !== undefined ? { time: new Date(time), id, source: source ?? '' } : null;
+    // No part of a place holds a line break.
+    const [time = '', id, source] = after?.split('\n') ?? [];
+    const place = id !== undefined && source !== undefined ? { time: new Date(time), id, source } : null;
 
-    if (place && Number.isNaN(place.time.getTime())) {
+    if (after !== null && (!place || Number.isNaN(place.time.getTime()))) {
       throw DomainError.invalid('after is a cursor that a page of this list gave', ['after']);
     }
 

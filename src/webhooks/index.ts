@@ -2,4 +2,4 @@ export { webhookEntities, WebhookDelivery, WebhookEndpoint } from './webhook.ent
 export { WebhookDeliveryResolver, WebhookResolver } from './webhook.resolver.js';
 export { WebhookDeliveryType, WebhookEndpointType } from './webhook.types.js';
 export { webhooksHandlers, webhooksJobs } from './webhooks.jobs.js';
-export { WEBHOOK_EVENT_TYPES, WebhooksService } from './webhooks.service.js';
+export { WebhooksService } from './webhooks.service.js';

@@ -5,7 +5,7 @@ export interface Backend {
 }
 
 /** The run's Redis (see global-setup.mjs), or null where there is none. */
-export function redisUrl(): string | null {
+function redisUrl(): string | null {
   return process.env['TEST_REDIS_URL'] || null;
 }
 
