@@ -76,7 +76,10 @@ export function jobsFor(facts: readonly Fact[]): JobRequest[] {
   return [...requests.values()];
 }
 
-/** Work that rows say is due, whatever became of its hint: found by the sweeps, keyed so that a waiting one is not doubled. */
+/**
+ * Work that rows say is due, whatever became of its hint: found by the sweeps. The key holds the round, a minute or so, so
+ * that what waits is not doubled and what failed for good is asked for again.
+ */
 export function jobsDue(due: {
   readonly unrated: readonly { readonly tenantId: string; readonly n: string }[];
   readonly deliveries: readonly {
@@ -85,8 +88,12 @@ export function jobsDue(due: {
     readonly attempts: number;
     readonly due: string;
   }[];
-  readonly invoices: readonly { readonly tenantId: string; readonly invoiceId: string; readonly round: string }[];
+  readonly invoices: readonly { readonly tenantId: string; readonly invoiceId: string }[];
+  readonly now: Date;
 }): JobRequest[] {
+  const minute = Math.floor(due.now.getTime() / 60_000);
+  // A draft that cannot be issued yet (unpriced usage) is tried again every ten minutes.
+  const tenMinutes = Math.floor(minute / 10);
   const request = <P extends JobPayload>(job: JobDefinition<P>, payload: JobPayload, key: string): JobRequest => ({
     job: job as unknown as JobDefinition,
     payload,
@@ -95,13 +102,13 @@ export function jobsDue(due: {
 
   return [
     ...due.unrated.map(({ tenantId, n }) =>
-      request(ratingJobs.rateTenant, { v: 1, tenantId }, `${tenantId}_sweep${n}`),
+      request(ratingJobs.rateTenant, { v: 1, tenantId }, `${tenantId}_sweep${n}_${minute}`),
     ),
     ...due.deliveries.map(({ tenantId, deliveryId, attempts, due: at }) =>
-      request(webhooksJobs.deliver, { v: 1, tenantId, deliveryId }, `${deliveryId}_sweep${attempts}_${at}`),
+      request(webhooksJobs.deliver, { v: 1, tenantId, deliveryId }, `${deliveryId}_sweep${attempts}_${at}_${minute}`),
     ),
-    ...due.invoices.map(({ tenantId, invoiceId, round }) =>
-      request(invoicingJobs.closePeriod, { v: 1, tenantId, invoiceId }, `${invoiceId}_sweep${round}`),
+    ...due.invoices.map(({ tenantId, invoiceId }) =>
+      request(invoicingJobs.closePeriod, { v: 1, tenantId, invoiceId }, `${invoiceId}_sweep${tenMinutes}`),
     ),
   ];
 }

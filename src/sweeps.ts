@@ -62,13 +62,7 @@ export class Sweeps {
        where status = 'DRAFT' and due_at <= $1 order by due_at limit 1000`,
       [now],
     );
-    // A draft that cannot be issued yet (unpriced usage) is tried again every ten minutes.
-    const round = String(Math.floor(now.getTime() / 600_000));
-    const requests = jobsDue({
-      unrated: unrated.rows,
-      deliveries: deliveries.rows,
-      invoices: invoices.rows.map(row => ({ ...row, round })),
-    });
+    const requests = jobsDue({ unrated: unrated.rows, deliveries: deliveries.rows, invoices: invoices.rows, now });
 
     if (requests.length > 0) {
       await this.jobs.enqueue(requests);

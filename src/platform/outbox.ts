@@ -76,7 +76,16 @@ export class OutboxRelay {
       topic: row.topic,
       payload: row.payload,
     }));
-    await this.deliver(facts);
+
+    try {
+      await this.deliver(facts);
+    } catch (error) {
+      // Given back at once, so that they wait for the next round and not for the end of the claim.
+      await this.#give(facts);
+
+      throw error;
+    }
+
     await this.pool.query(
       `delete from outbox using unnest($1::text[], $2::bigint[]) as told (tenant_id, id)
        where outbox.tenant_id = told.tenant_id and outbox.id = told.id`,
@@ -84,6 +93,14 @@ export class OutboxRelay {
     );
 
     return facts.length;
+  }
+
+  async #give(facts: readonly Fact[]): Promise<void> {
+    await this.pool.query(
+      `update outbox set claimed_until = null from unnest($1::text[], $2::bigint[]) as mine (tenant_id, id)
+       where outbox.tenant_id = mine.tenant_id and outbox.id = mine.id`,
+      [facts.map(fact => fact.tenantId), facts.map(fact => fact.id)],
+    );
   }
 
   async #loop(): Promise<void> {
