@@ -1,5 +1,5 @@
 import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import { connectionOf, IDEMPOTENCY_KEY, Node, TENANT_ID, UserError } from '../platform/index.js';
+import { connectionOf, IDEMPOTENCY_KEY, Node, TENANT_ID, MutationPayload, OncePayload } from '../platform/index.js';
 import type { ApiKey } from './api-key.entity.js';
 
 export enum ApiKeyModeEnum {
@@ -86,7 +86,7 @@ export class ApiKeyCreateInput {
 }
 
 @ObjectType({ description: 'The answer of apiKeyCreate.' })
-export class ApiKeyCreatePayload {
+export class ApiKeyCreatePayload extends OncePayload {
   @Field(() => ApiKeyType, { nullable: true, description: 'The key; null when refused.' })
   apiKey?: ApiKeyType | null;
 
@@ -95,12 +95,6 @@ export class ApiKeyCreatePayload {
     description: 'The text of the key, shown this once and stored nowhere; null when refused or replayed.',
   })
   text?: string | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }
 
 @InputType({ description: 'An API key to revoke.' })
@@ -113,10 +107,7 @@ export class ApiKeyRevokeInput {
 }
 
 @ObjectType({ description: 'The answer of apiKeyRevoke.' })
-export class ApiKeyRevokePayload {
+export class ApiKeyRevokePayload extends MutationPayload {
   @Field(() => ApiKeyType, { nullable: true, description: 'The key; null when refused.' })
   apiKey?: ApiKeyType | null;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

@@ -7,7 +7,7 @@ import {
   MoneyType,
   Node,
   TENANT_ID,
-  UserError,
+  OncePayload,
 } from '../platform/index.js';
 import { formatDecimal } from '../money/index.js';
 import type { AlertFiring, SpendAlert } from './alert.entity.js';
@@ -156,15 +156,9 @@ export class SpendAlertCreateInput {
 }
 
 @ObjectType({ description: 'The answer of spendAlertCreate and spendAlertArchive.' })
-export class SpendAlertPayload {
+export class SpendAlertPayload extends OncePayload {
   @Field(() => SpendAlertType, { nullable: true, description: 'The alert; null when refused.' })
   spendAlert?: SpendAlertType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }
 
 @InputType({ description: 'A spend alert to end.' })

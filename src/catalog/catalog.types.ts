@@ -1,5 +1,5 @@
 import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import { connectionOf, DecimalScalar, IDEMPOTENCY_KEY, Node, UserError } from '../platform/index.js';
+import { connectionOf, DecimalScalar, IDEMPOTENCY_KEY, Node, OncePayload } from '../platform/index.js';
 import type { Meter, Model, ModelCost } from './catalog.entity.js';
 
 export enum AggregationEnum {
@@ -211,15 +211,9 @@ export class ModelCreateInput {
 }
 
 @ObjectType({ description: 'The answer of modelCreate and modelCostSet.' })
-export class ModelPayload {
+export class ModelPayload extends OncePayload {
   @Field(() => ModelType, { nullable: true, description: 'The model; null when refused.' })
   model?: ModelType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key did it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }
 
 @InputType({ description: 'What a model costs us from an instant on.' })
@@ -278,13 +272,7 @@ export class MeterCreateInput {
 }
 
 @ObjectType({ description: 'The answer of meterCreate.' })
-export class MeterCreatePayload {
+export class MeterCreatePayload extends OncePayload {
   @Field(() => MeterType, { nullable: true, description: 'The meter; null when refused.' })
   meter?: MeterType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
-import { connectionOf, IDEMPOTENCY_KEY, Node, UserError } from '../platform/index.js';
+import { connectionOf, IDEMPOTENCY_KEY, Node, OncePayload } from '../platform/index.js';
 import type { Contract } from './contract.entity.js';
 
 @ObjectType('Contract', { implements: Node, description: "A tenant on a seller's price book for a time." })
@@ -68,13 +68,7 @@ export class ContractCreateInput {
 }
 
 @ObjectType({ description: 'The answer of contractCreate.' })
-export class ContractCreatePayload {
+export class ContractCreatePayload extends OncePayload {
   @Field(() => ContractType, { nullable: true, description: 'The contract; null when refused.' })
   contract?: ContractType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

@@ -6,7 +6,7 @@ import {
   MoneyType,
   Node,
   TENANT_ID,
-  UserError,
+  OncePayload,
 } from '../platform/index.js';
 import { formatDecimal } from '../money/index.js';
 import type { Invoice } from './invoice.entity.js';
@@ -145,13 +145,7 @@ export class InvoiceIssueInput {
 }
 
 @ObjectType({ description: 'The answer of invoiceIssue.' })
-export class InvoiceIssuePayload {
+export class InvoiceIssuePayload extends OncePayload {
   @Field(() => InvoiceType, { nullable: true, description: 'The invoice; null when refused.' })
   invoice?: InvoiceType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key issued it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

@@ -126,6 +126,20 @@ export class UserError {
   field!: readonly string[];
 }
 
+/** What every payload of a mutation has. */
+@ObjectType()
+export abstract class MutationPayload {
+  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
+  userErrors!: UserError[];
+}
+
+/** What the payload of a mutation with an idempotency key has besides. */
+@ObjectType()
+export abstract class OncePayload extends MutationPayload {
+  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key did it.' })
+  replayed: boolean = false;
+}
+
 /** Turns a domain refusal into a payload; lets everything else reach Apollo as an internal error. */
 export async function payload<P extends { userErrors: UserError[] }>(
   type: new () => P,

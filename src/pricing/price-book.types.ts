@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { connectionOf, DecimalScalar, IDEMPOTENCY_KEY, Node, TENANT_ID, UserError } from '../platform/index.js';
+import { connectionOf, DecimalScalar, IDEMPOTENCY_KEY, Node, TENANT_ID, OncePayload } from '../platform/index.js';
 import type { Price, PriceBook, PriceBookVersion } from './price-book.entity.js';
 import type { PricingModelJson, RateJson, TierJson } from './price.rules.js';
 
@@ -297,15 +297,9 @@ export class PriceBookCreateInput {
 }
 
 @ObjectType({ description: 'The answer of priceBookCreate.' })
-export class PriceBookCreatePayload {
+export class PriceBookCreatePayload extends OncePayload {
   @Field(() => PriceBookType, { nullable: true, description: 'The book; null when refused.' })
   priceBook?: PriceBookType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }
 
 @InputType({ description: 'A price to put into a draft.' })
@@ -367,13 +361,7 @@ export class PriceBookWithdrawInput {
 }
 
 @ObjectType({ description: 'The answer of priceBookVersionCreate, priceBookPublish and priceBookWithdraw.' })
-export class PriceBookVersionPayload {
+export class PriceBookVersionPayload extends OncePayload {
   @Field(() => PriceBookVersionType, { nullable: true, description: 'The version; null when refused.' })
   priceBookVersion?: PriceBookVersionType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key did it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

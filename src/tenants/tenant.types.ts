@@ -1,5 +1,5 @@
 import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import { connectionOf, IDEMPOTENCY_KEY, Node, UserError } from '../platform/index.js';
+import { connectionOf, IDEMPOTENCY_KEY, Node, OncePayload } from '../platform/index.js';
 import type { Tenant } from './tenant.entity.js';
 
 export enum TenantKindEnum {
@@ -77,13 +77,7 @@ export class TenantCreateInput {
 }
 
 @ObjectType({ description: 'The answer of tenantCreate.' })
-export class TenantCreatePayload {
+export class TenantCreatePayload extends OncePayload {
   @Field(() => TenantType, { nullable: true, description: 'The tenant; null when refused.' })
   tenant?: TenantType | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

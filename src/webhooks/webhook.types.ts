@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { connectionOf, IDEMPOTENCY_KEY, Node, TENANT_ID, UserError } from '../platform/index.js';
+import { connectionOf, IDEMPOTENCY_KEY, Node, TENANT_ID, MutationPayload, OncePayload } from '../platform/index.js';
 import type { WebhookAttempt, WebhookDelivery, WebhookEndpoint } from './webhook.entity.js';
 
 export enum WebhookDeliveryStatusEnum {
@@ -140,7 +140,7 @@ export class WebhookEndpointCreateInput {
 }
 
 @ObjectType({ description: 'The answer of webhookEndpointCreate.' })
-export class WebhookEndpointCreatePayload {
+export class WebhookEndpointCreatePayload extends OncePayload {
   @Field(() => WebhookEndpointType, { nullable: true, description: 'The endpoint; null when refused.' })
   webhookEndpoint?: WebhookEndpointType | null;
 
@@ -149,12 +149,6 @@ export class WebhookEndpointCreatePayload {
     description: 'The signing secret (whsec_…), shown this once; null when refused or replayed.',
   })
   secret?: string | null;
-
-  @Field(() => Boolean, { description: 'Whether an earlier call with the same idempotency key made it.' })
-  replayed: boolean = false;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }
 
 @InputType({ description: 'A delivery to send once more.' })
@@ -167,10 +161,7 @@ export class WebhookDeliveryReplayInput {
 }
 
 @ObjectType({ description: 'The answer of webhookDeliveryReplay.' })
-export class WebhookDeliveryReplayPayload {
+export class WebhookDeliveryReplayPayload extends MutationPayload {
   @Field(() => WebhookDeliveryType, { nullable: true, description: 'The delivery; null when refused.' })
   webhookDelivery?: WebhookDeliveryType | null;
-
-  @Field(() => [UserError], { description: 'Why it was refused; empty when it was not.' })
-  userErrors!: UserError[];
 }

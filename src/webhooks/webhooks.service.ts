@@ -235,12 +235,21 @@ export class WebhooksService {
       );
 
       if (verdict === 'ENDPOINT_GONE') {
-        await query(
+        const disabled = await query(
           tx,
           `update webhook_endpoint set disabled_at = $3, disabled_reason = 'the receiver answered 410 Gone'
-           where tenant_id = $1 and id = $2 and disabled_at is null`,
+           where tenant_id = $1 and id = $2 and disabled_at is null returning id`,
           [tx.tenantId, endpoint.id, tx.now],
         );
+
+        if (disabled.length > 0) {
+          await record(tx, {
+            action: 'webhook_endpoint.disabled',
+            subjectId: endpoint.id,
+            before: { disabledAt: null },
+            after: { disabledAt: tx.now, disabledReason: 'the receiver answered 410 Gone' },
+          });
+        }
       }
 
       if (status !== 'PENDING') {
