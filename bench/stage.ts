@@ -12,6 +12,9 @@ import { newId } from '../src/platform/index.js';
 import { freePort, startEmbeddedPostgres } from '../src/platform/embedded-postgres.js';
 import { migrate } from '../src/platform/migrate.js';
 
+/** As `npm run start:server` has them. */
+const FLAGS = ['--max-semi-space-size=8', '--max-old-space-size=384'];
+
 /** A Postgres of its own with default durability, migrated, and the product's processes on it. */
 export interface Stage {
   readonly app: App;
@@ -82,11 +85,10 @@ export async function aStage(options: { readonly worker: boolean }): Promise<Sta
     NODE_ENV: 'production',
   };
   const run = (command: string): ChildProcess =>
-    spawn(
-      process.execPath,
-      [...(process.env['BENCH_NODE_FLAGS'] ?? '--max-semi-space-size=8 --max-old-space-size=384').split(' '), 'dist/src/cli.js', command],
-      { env: environment, stdio: ['ignore', 'inherit', 'inherit'] },
-    );
+    spawn(process.execPath, [...FLAGS, 'dist/src/cli.js', command], {
+      env: environment,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
   const server = run('server');
   const worker = options.worker ? run('worker') : null;
   const url = `http://127.0.0.1:${config.port}`;

@@ -20,7 +20,7 @@ import {
   newId,
   type GraphqlContext,
 } from './platform/index.js';
-import { readUsageBody } from './usage/index.js';
+import { parseExactly, readUsageBody } from './usage/index.js';
 
 const BODY_LIMIT = '10mb';
 const GRAPHQL_BODY_LIMIT = '2mb';
@@ -56,7 +56,8 @@ export async function startServer(app: App): Promise<RunningServer> {
   const apollo = await startApollo(app, http);
   web.use(
     '/graphql',
-    express.json({ limit: GRAPHQL_BODY_LIMIT }),
+    express.raw({ type: 'application/json', limit: GRAPHQL_BODY_LIMIT }),
+    readExactJson,
     expressMiddleware(apollo, {
       context: async ({ req, res }) => {
         const { caller, text } = await authenticate(app, req);
@@ -87,6 +88,23 @@ export async function startServer(app: App): Promise<RunningServer> {
     },
   };
 }
+
+/** Parses a GraphQL body without altering numbers that a double cannot carry: quantities of usage may be in its variables. */
+const readExactJson: RequestHandler = (request, response, next) => {
+  if (!Buffer.isBuffer(request.body)) {
+    next();
+
+    return;
+  }
+
+  try {
+    const body: unknown = parseExactly(request.body.toString('utf8'));
+    request.body = typeof body === 'object' && body !== null ? body : {};
+    next();
+  } catch {
+    response.status(400).json(problem(response, 'BAD_REQUEST', 'the body is not valid JSON'));
+  }
+};
 
 /** Bounds the bytes of usage in flight, and so the memory they take: what comes on top is told to come again. */
 function holdBack(): RequestHandler {

@@ -4,6 +4,7 @@ import {
   ErrorCode,
   findPage,
   inTransaction,
+  isId,
   newId,
   once,
   type PageArguments,
@@ -111,10 +112,10 @@ export class AccessService {
   /** Ends a key for good. Revoking it again changes nothing. */
   async revoke(scope: Scope, id: string): Promise<ApiKey> {
     const revoked = await inTransaction(scope, async tx => {
-      const key = await tx.em.findOne(ApiKey, { id });
+      const key = isId(id, 'key') ? await tx.em.findOne(ApiKey, { id }) : null;
 
       if (!key) {
-        throw DomainError.notFound('API key', id);
+        throw DomainError.notFound('API key', id, ['apiKeyId']);
       }
 
       if (!key.revokedAt) {

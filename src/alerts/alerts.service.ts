@@ -5,6 +5,7 @@ import {
   DomainError,
   findPage,
   inTransaction,
+  isId,
   newId,
   once,
   query,
@@ -81,7 +82,7 @@ export class AlertsService {
   /** Ends an alert. Doing it again changes nothing. */
   async archive(scope: Scope, id: string): Promise<SpendAlert> {
     return inTransaction(scope, async tx => {
-      const alert = await tx.em.findOne(SpendAlert, { id });
+      const alert = isId(id, 'alr') ? await tx.em.findOne(SpendAlert, { id }) : null;
 
       if (!alert) {
         throw DomainError.notFound('spend alert', id.slice(0, 40), ['spendAlertId']);

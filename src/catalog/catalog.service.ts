@@ -5,6 +5,7 @@ import {
   ErrorCode,
   findPage,
   inTransaction,
+  isId,
   newId,
   once,
   type PageArguments,
@@ -67,7 +68,7 @@ export class CatalogService {
     refuseFirst(refuseCost(draft));
 
     return inTransaction(scope, async tx => {
-      const model = await tx.em.findOne(Model, { id: draft.modelId });
+      const model = isId(draft.modelId, 'mdl') ? await tx.em.findOne(Model, { id: draft.modelId }) : null;
 
       if (!model) {
         throw DomainError.notFound('model', draft.modelId.slice(0, 40), ['modelId']);
@@ -147,9 +148,10 @@ export class CatalogService {
   /** The meters of one tenant among these ids; the caller acts for the tenant that defined them or one below it. */
   async metersById(tx: Scope, ownerIds: readonly string[], ids: readonly string[]): Promise<Map<string, Meter>> {
     const found = new Map<string, Meter>();
+    const asked = ids.filter(id => isId(id, 'mtr'));
 
     for (const ownerId of ownerIds) {
-      for (const meter of await asTenant(tx, ownerId, own => own.em.find(Meter, { id: { $in: [...ids] } }))) {
+      for (const meter of await asTenant(tx, ownerId, own => own.em.find(Meter, { id: { $in: asked } }))) {
         found.set(meter.id, meter);
       }
     }

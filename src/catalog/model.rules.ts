@@ -65,7 +65,12 @@ export function refuseCost(draft: CostDraft): Refusal[] {
     refusals.push({ field: ['currency'], message: 'currency is an ISO 4217 currency in use' });
   }
 
-  if (draft.source.trim().length < 1 || draft.source.length > 500 || !draft.source.isWellFormed()) {
+  if (
+    draft.source.trim().length < 1 ||
+    draft.source.length > 500 ||
+    !draft.source.isWellFormed() ||
+    draft.source.includes('\0')
+  ) {
     refusals.push({
       field: ['source'],
       message: 'source says in 1 to 500 characters where the cost was read, and when',

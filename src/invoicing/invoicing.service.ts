@@ -10,6 +10,7 @@ import {
   ErrorCode,
   findPage,
   inTransaction,
+  isId,
   newId,
   once,
   query,
@@ -282,7 +283,7 @@ export class InvoicingService {
   }
 
   async #find(tx: Scope, invoiceId: string): Promise<Invoice> {
-    const invoice = await tx.em.findOne(Invoice, { id: invoiceId });
+    const invoice = isId(invoiceId, 'inv') ? await tx.em.findOne(Invoice, { id: invoiceId }) : null;
 
     if (!invoice) {
       throw DomainError.notFound('invoice', invoiceId.slice(0, 40), ['invoiceId']);

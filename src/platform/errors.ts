@@ -25,7 +25,7 @@ export class DomainError extends Error {
 
   /** The same sentence for a foreign id and a random one, so that an answer never tells which exist. */
   static notFound(what: string, id: string, field: readonly string[] = ['id']): DomainError {
-    return new DomainError(ErrorCode.NOT_FOUND, `${what} ${id} does not exist`, field);
+    return new DomainError(ErrorCode.NOT_FOUND, `${what} ${id.slice(0, 40)} does not exist`, field);
   }
 
   static invalid(message: string, field: readonly string[]): DomainError {

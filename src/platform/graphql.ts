@@ -74,7 +74,21 @@ function literal(node: Parameters<GraphQLScalarType['parseLiteral']>[0], variabl
   }
 }
 
-export const DateTimeScalar = GraphQLDateTime;
+/** Postgres and JavaScript disagree about the year 0 and before; no instant of ours is there. */
+function inOurEra(value: Date): Date {
+  if (value.getUTCFullYear() < 1) {
+    throw new TypeError('a DateTime is of the year 1 or later');
+  }
+
+  return value;
+}
+
+/** Instants as RFC 3339 texts, from the year 1 on. */
+export const DateTimeScalar = new GraphQLScalarType<Date, Date>({
+  ...GraphQLDateTime.toConfig(),
+  parseValue: value => inOurEra(GraphQLDateTime.parseValue(value)),
+  parseLiteral: (node, variables) => inOurEra(GraphQLDateTime.parseLiteral(node, variables)),
+});
 
 registerEnumType(ErrorCode, {
   name: 'ErrorCode',

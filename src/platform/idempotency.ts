@@ -21,8 +21,9 @@ export async function once(
   input: unknown,
   work: () => Promise<string>,
 ): Promise<Once> {
-  if (key.length < 1 || key.length > 255) {
-    throw DomainError.invalid('idempotencyKey has 1 to 255 characters', ['idempotencyKey']);
+  // Half a surrogate pair would be stored as U+FFFD, and so as the same key as any other half.
+  if (key.length < 1 || key.length > 255 || /\p{Cc}/u.test(key) || !key.isWellFormed()) {
+    throw DomainError.invalid('idempotencyKey has 1 to 255 characters and no control characters', ['idempotencyKey']);
   }
 
   const inputHash = createHash('sha256').update(canonicalJson(input)).digest('hex');

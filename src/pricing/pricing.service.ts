@@ -7,6 +7,7 @@ import {
   ErrorCode,
   findPage,
   inTransaction,
+  isId,
   newId,
   once,
   query,
@@ -284,7 +285,7 @@ export class PricingService {
   /** The book with this id of the scope's tenant; NOT_FOUND otherwise. */
   async book(scope: Scope, id: string, field: readonly string[] = ['priceBookId']): Promise<PriceBook> {
     return inTransaction(scope, async tx => {
-      const book = await tx.em.findOne(PriceBook, { id });
+      const book = isId(id, 'pb') ? await tx.em.findOne(PriceBook, { id }) : null;
 
       if (!book) {
         throw DomainError.notFound('price book', id.slice(0, 40), field);
@@ -349,14 +350,16 @@ export class PricingService {
   }
 
   async #lockBook(tx: Scope, id: string): Promise<PriceBook> {
+    // A book never changes, so it may be read before the lock, which is for its versions.
+    const book = await this.book(tx, id);
     // An advisory lock, not a row lock: the runtime role may not update books, and a row lock needs that right.
-    await query(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [id]);
+    await query(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [book.id]);
 
-    return this.book(tx, id);
+    return book;
   }
 
   async #lockVersion(tx: Scope, id: string): Promise<PriceBookVersion> {
-    const version = await tx.em.findOne(PriceBookVersion, { id });
+    const version = isId(id, 'pbv') ? await tx.em.findOne(PriceBookVersion, { id }) : null;
 
     if (!version) {
       throw DomainError.notFound('price book version', id.slice(0, 40), ['versionId']);

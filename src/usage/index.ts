@@ -1,3 +1,4 @@
+export { parseExactly } from './exact-json.js';
 export { readUsageBody } from './usage-body.js';
 export { touches, touchFrom, usageBySegment, type SegmentUsage } from './usage.queries.js';
 export { UsageResolver } from './usage.resolver.js';

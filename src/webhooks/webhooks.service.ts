@@ -4,6 +4,7 @@ import {
   DomainError,
   findPage,
   inTransaction,
+  isId,
   newId,
   once,
   query,
@@ -137,11 +138,13 @@ export class WebhooksService {
   /** Sends a finished delivery once more, with the same `webhook-id`. A pending one is simply tried now. */
   async replay(scope: Scope, deliveryId: string): Promise<WebhookDelivery> {
     return inTransaction(scope, async tx => {
-      const [found] = await query<{ status: string }>(
-        tx,
-        'select status from webhook_delivery where tenant_id = $1 and id = $2 for update',
-        [tx.tenantId, deliveryId],
-      );
+      const [found] = isId(deliveryId, 'whd')
+        ? await query<{ status: string }>(
+            tx,
+            'select status from webhook_delivery where tenant_id = $1 and id = $2 for update',
+            [tx.tenantId, deliveryId],
+          )
+        : [];
 
       if (!found) {
         throw DomainError.notFound('webhook delivery', deliveryId, ['webhookDeliveryId']);
