@@ -17,6 +17,7 @@ export class Migration20261123120100_tenants_and_keys extends Migration {
       constraint tenant_root_is_platform check ((parent_id is null) = (kind = 'PLATFORM')),
       constraint tenant_ancestors_end_in_itself check (ancestors[array_length(ancestors, 1)] = id)
     )`);
+    this.addSql("create unique index tenant_one_root on tenant (kind) where kind = 'PLATFORM'");
     this.addSql('create index tenant_by_ancestor on tenant using gin (ancestors)');
     this.addSql('create index tenant_by_parent on tenant (parent_id, id)');
     // The tree is the one place where a tenant sees more than itself: itself and all that is below it.

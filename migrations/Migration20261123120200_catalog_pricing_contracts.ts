@@ -86,8 +86,8 @@ export class Migration20261123120200_catalog_pricing_contracts extends Migration
     this.addSql('create index price_by_version on price (tenant_id, version_id)');
     this.addSql(`create function price_only_in_draft() returns trigger language plpgsql as $$
       begin
-        if exists (select from price_book_version v where v.tenant_id = coalesce(new.tenant_id, old.tenant_id)
-                   and v.id = coalesce(new.version_id, old.version_id) and v.status <> 'DRAFT') then
+        if exists (select from price_book_version v where v.status <> 'DRAFT'
+                   and (v.tenant_id, v.id) in ((old.tenant_id, old.version_id), (new.tenant_id, new.version_id))) then
           raise exception 'prices of a published version are never changed' using errcode = 'integrity_constraint_violation';
         end if;
         return coalesce(new, old);
@@ -98,8 +98,11 @@ export class Migration20261123120200_catalog_pricing_contracts extends Migration
     this.addSql(`create function price_book_version_moves_forward() returns trigger language plpgsql as $$
       begin
         if old.status = 'WITHDRAWN' or (old.status = 'PUBLISHED' and new.status = 'DRAFT')
-           or (old.status <> 'DRAFT' and (new.effective_at, new.published_at, new.number)
-               is distinct from (old.effective_at, old.published_at, old.number)) then
+           or (new.tenant_id, new.id, new.price_book_id, new.number)
+              is distinct from (old.tenant_id, old.id, old.price_book_id, old.number)
+           or (old.status <> 'DRAFT' and (new.effective_at, new.published_at)
+               is distinct from (old.effective_at, old.published_at))
+           or (old.withdrawn_at is not null or new.status <> 'WITHDRAWN') and new.withdrawn_at is distinct from old.withdrawn_at then
           raise exception 'a published version is never changed' using errcode = 'integrity_constraint_violation';
         end if;
         return new;

@@ -4,7 +4,7 @@ import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/dis
 import { expressMiddleware } from '@as-integrations/express5';
 import { InMemoryLRUCache } from '@apollo/utils.keyvaluecache';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
-import { GraphQLError, parse, validate, type DocumentNode, type ExecutionArgs } from 'graphql';
+import { GraphQLError, type DocumentNode } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ import {
   limitDocument,
   MAX_TOKENS,
   newId,
-  type GraphqlContext,
+  readOperation,
 } from './platform/index.js';
 import { parseExactly, readUsageBody } from './usage/index.js';
 
@@ -98,7 +98,7 @@ const readExactJson: RequestHandler = (request, response, next) => {
   }
 
   try {
-    const body: unknown = parseExactly(request.body.toString('utf8'));
+    const body: unknown = parseExactly(new TextDecoder('utf-8', { fatal: true }).decode(request.body));
     request.body = typeof body === 'object' && body !== null ? body : {};
     next();
   } catch {
@@ -200,7 +200,13 @@ async function startApollo(app: App, http: Server): Promise<ApolloServer<FollowC
 function limitPlugin(app: App): ApolloServerPlugin<FollowContext> {
   return {
     requestDidStart: async () => ({
-      didResolveOperation: async ({ document, request }) => {
+      didResolveOperation: async ({ document, operation, request }) => {
+        if (operation?.operation === 'subscription') {
+          throw new GraphQLError('a subscription goes over WebSocket (graphql-transport-ws), not over POST', {
+            extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
+          });
+        }
+
         const [error] = limitDocument(app.schema, document, request.variables ?? {}, DEFAULT_LIMITS);
 
         if (error) {
@@ -239,6 +245,11 @@ function serveSockets(app: App, http: Server): () => Promise<void> {
   const cleanup = useServer<Record<string, unknown>, Record<PropertyKey, unknown>>(
     {
       connectionInitWaitTimeout: 3_000,
+      // Otherwise a socket that is closed over an error is told its message.
+      isProd: true,
+      // As in `readExactJson`: quantities of usage may be in the variables of an operation.
+      jsonMessageReviver: (_key: string, value: unknown, context?: { readonly source?: string }) =>
+        typeof value === 'number' && context?.source ? parseExactly(context.source) : value,
       onConnect: async context => {
         const given = context.connectionParams?.['authorization'];
         const text = typeof given === 'string' ? keyOf(given) : null;
@@ -266,7 +277,7 @@ function serveSockets(app: App, http: Server): () => Promise<void> {
           return [new GraphQLError('the key no longer opens the API', { extensions: { code: 'UNAUTHENTICATED' } })];
         }
 
-        return executionArgs(app, payload, app.contextOf(caller, extra.text, `ws_${id}`));
+        return readOperation(app.schema, payload, app.contextOf(caller, extra.text, `ws_${id}`));
       },
       onError: (_context, _id, _payload, errors) => errors.map(error => masked(error as GraphQLError)),
       onNext: (_context, _id, _payload, _args, result) =>
@@ -279,59 +290,6 @@ function serveSockets(app: App, http: Server): () => Promise<void> {
   return async () => {
     await cleanup.dispose();
   };
-}
-
-/** Parses, validates and limits an operation that came over a socket, as Apollo does for one over HTTP. */
-function executionArgs(
-  app: App,
-  payload: {
-    readonly query: string;
-    readonly operationName?: string | null;
-    readonly variables?: Record<string, unknown> | null;
-  },
-  contextValue: GraphqlContext,
-): ExecutionArgs | GraphQLError[] {
-  let document: DocumentNode;
-
-  try {
-    document = parse(payload.query, { maxTokens: MAX_TOKENS });
-  } catch (error) {
-    return [
-      error instanceof GraphQLError
-        ? withCode(error, 'GRAPHQL_PARSE_FAILED')
-        : new GraphQLError('cannot be parsed', { extensions: { code: 'GRAPHQL_PARSE_FAILED' } }),
-    ];
-  }
-
-  const invalid = validate(app.schema, document);
-
-  if (invalid.length > 0) {
-    return invalid.map(error => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-  }
-
-  const variables = payload.variables ?? {};
-  const limited = limitDocument(app.schema, document, variables, DEFAULT_LIMITS);
-
-  if (limited.length > 0) {
-    return [...limited];
-  }
-
-  return {
-    schema: app.schema,
-    document,
-    variableValues: variables,
-    operationName: payload.operationName ?? null,
-    contextValue,
-  };
-}
-
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes,
-    source: error.source,
-    positions: error.positions,
-    extensions: { code },
-  });
 }
 
 async function authenticate(app: App, request: IncomingMessage): Promise<{ caller: Caller; text: string }> {

@@ -102,6 +102,11 @@ export function compileFilter(
     return refuse([`the filter has ${text.length} characters; at most ${MAX_LENGTH} are allowed`]);
   }
 
+  // Postgres stores neither; a comparison with either can be written with an escape.
+  if (text.includes('\0') || !text.isWellFormed()) {
+    return refuse(['the filter holds a NUL character or half a surrogate pair, which is no text']);
+  }
+
   if (text.trim() === '') {
     return { filter: { text, matches: () => true } };
   }

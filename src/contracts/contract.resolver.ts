@@ -32,7 +32,8 @@ export class ContractResolver {
   ) {
     return payload(ContractCreatePayload, async () => {
       const { sellerId, ...asked } = input;
-      const { contract, replayed } = await this.service.create(await this.tenants.within(scope, sellerId), asked);
+      const seller = await this.tenants.within(scope, sellerId, ['sellerId']);
+      const { contract, replayed } = await this.service.create(seller, asked);
 
       return { contract: ContractType.from(contract), replayed };
     });

@@ -53,7 +53,7 @@ export class ContractsService {
       const book = await this.pricing.book(tx, input.priceBookId);
       const { idempotencyKey, ...draft } = input;
       const { id, replayed } = await once(tx, 'contractCreate', idempotencyKey, draft, () =>
-        asTenant(tx, buyer.id, own => this.#begin(own, seller.tenantId, book.currency, draft)),
+        asTenant(tx, buyer.id, own => this.#begin(own, buyer.ancestors, seller.tenantId, book.currency, draft)),
       );
 
       return { contract: await tx.em.findOneOrFail(Contract, { id }), replayed };
@@ -62,6 +62,7 @@ export class ContractsService {
 
   async #begin(
     tx: Scope,
+    lineage: readonly string[],
     sellerId: string,
     currency: string,
     draft: Omit<ContractCreate, 'idempotencyKey'>,
@@ -82,6 +83,15 @@ export class ContractsService {
       tenantId: tx.tenantId,
       $or: [{ endsAt: null }, { endsAt: { $gt: draft.startsAt } }],
     });
+
+    // Both sellers are above the buyer; one further down does not end what one further up has sold.
+    if (running && lineage.indexOf(running.sellerId) < lineage.indexOf(sellerId)) {
+      throw new DomainError(
+        ErrorCode.FORBIDDEN,
+        `tenant ${tx.tenantId} has a contract with a seller further up, and only that seller or one above it can replace it`,
+        ['buyerId'],
+      );
+    }
 
     if (running) {
       const before = { endsAt: running.endsAt ?? null };

@@ -3,6 +3,7 @@ export { DomainError, ErrorCode } from './errors.js';
 export * from './graphql.js';
 export { formatGraphqlError } from './graphql-errors.js';
 export { DEFAULT_LIMITS, limitDocument, MAX_TOKENS } from './graphql-limits.js';
+export { readOperation } from './graphql-operation.js';
 export { isId, newId } from './ids.js';
 export { once, type Once } from './idempotency.js';
 export {

@@ -195,13 +195,13 @@ export async function knownPeriods(tx: Scope, start: Date, end: Date): Promise<O
   );
 }
 
-/** Spend by period, for the periods whose first charges are not on an invoice. */
+/** Spend by period, for the periods of which nothing is on an invoice. */
 export async function openSpend(tx: Scope): Promise<{ start: Date; end: Date; currency: string; spend: Decimal }[]> {
   const rows = await query<{ start: Date; end: Date; currency: string; spend: string }>(
     tx,
     `select period_start as start, max(period_end) as end, currency, sum(amount)::text as spend from charge
      where tenant_id = $1 group by contract_id, currency, period_start
-     having bool_or(invoice_id is null and generation = 0) order by period_start`,
+     having bool_and(invoice_id is null) order by period_start`,
     [tx.tenantId],
   );
 

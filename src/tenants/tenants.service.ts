@@ -1,3 +1,4 @@
+import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import { record } from '../audit/index.js';
 import {
   asTenant,
@@ -45,6 +46,12 @@ export class TenantsService {
         region: platform.region,
         ancestors: [tx.tenantId],
         createdAt: tx.now,
+      });
+      // Another root is out of this one's sight, but not of the unique index's.
+      await tx.em.flush().catch((error: unknown) => {
+        throw error instanceof UniqueConstraintViolationException
+          ? new DomainError(ErrorCode.ALREADY_EXISTS, 'this installation has its platform tenant')
+          : error;
       });
       await record(tx, { action: 'tenant.created', subjectId: tenant.id, after: platform });
 
@@ -105,12 +112,17 @@ export class TenantsService {
   }
 
   /** The same scope, acting on a tenant below the caller's: how every `tenantId` of a request is checked. */
-  async within(scope: Scope, tenantId: string | null | undefined): Promise<Scope> {
-    if (!tenantId || tenantId === scope.tenantId) {
+  async within(
+    scope: Scope,
+    tenantId: string | null | undefined,
+    field: readonly string[] = ['tenantId'],
+  ): Promise<Scope> {
+    // An empty text is not "left out": it is a caller's slip, and must not act on the caller's own tenant.
+    if (tenantId === null || tenantId === undefined || tenantId === scope.tenantId) {
       return scope;
     }
 
-    await this.get(scope, tenantId);
+    await this.get(scope, tenantId, field);
 
     return scopeFor(scope, tenantId);
   }

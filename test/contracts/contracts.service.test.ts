@@ -124,7 +124,12 @@ describe('contracts', () => {
         ends_at: null,
       },
     ]);
-    expect(await actions(buyerId)).toEqual(['tenant.created', 'contract.created', 'contract.ended', 'contract.created']);
+    expect(await actions(buyerId)).toEqual([
+      'tenant.created',
+      'contract.created',
+      'contract.ended',
+      'contract.created',
+    ]);
   });
 
   test('a third contract leaves the first as it ended', async () => {
@@ -205,11 +210,7 @@ describe('contracts', () => {
   test('a tenant cannot buy from itself', async () => {
     const reseller = await aTenant(product, { kind: 'RESELLER' });
     await refused(product.scope(reseller), { buyerId: reseller }, { code: 'INVALID_INPUT', field: ['buyerId'] });
-    await refused(
-      product.scope(),
-      { buyerId: product.platformId },
-      { code: 'INVALID_INPUT', field: ['buyerId'] },
-    );
+    await refused(product.scope(), { buyerId: product.platformId }, { code: 'INVALID_INPUT', field: ['buyerId'] });
   });
 
   test('a seller beside or below the buyer gets the answer of an unknown buyer', async () => {
@@ -245,6 +246,28 @@ describe('contracts', () => {
     await refused(product.scope(), { buyerId, priceBookId: theirs }, { code: 'NOT_FOUND', field: ['priceBookId'] });
   });
 
+  test('a reseller cannot end what the platform sells to the reseller’s customer; the platform can end what the reseller sells', async () => {
+    const reseller = await aTenant(product, { kind: 'RESELLER' });
+    const buyerId = await aTenant(product, { parentId: reseller });
+    const own = await aPriceBook(product, { ownerId: reseller, prices: [{ meterId, model: perMillion('3') }] });
+    await aContract(product, { buyerId, bookId });
+    const before = await rows(buyerId);
+    await refused(
+      product.scope(reseller),
+      { buyerId, priceBookId: own.bookId, startsAt: at('2026-06-01T00:00:00Z') },
+      { code: 'FORBIDDEN', field: ['buyerId'] },
+    );
+    expect(await rows(buyerId)).toEqual(before);
+
+    const other = await aTenant(product, { parentId: reseller });
+    await aContract(product, { sellerId: reseller, buyerId: other, bookId: own.bookId });
+    await create(product.scope(), { buyerId: other, startsAt: at('2026-06-01T00:00:00Z') });
+    expect((await rows(other)).map(row => [row.seller_id, row.ends_at])).toEqual([
+      [reseller, at('2026-06-01T00:00:00Z')],
+      [product.platformId, null],
+    ]);
+  });
+
   test('a reseller sells to its customer by its own book, and the platform sees the customer’s contract', async () => {
     const reseller = await aTenant(product, { kind: 'RESELLER' });
     const buyerId = await aTenant(product, { parentId: reseller });
@@ -259,9 +282,7 @@ describe('contracts', () => {
       'query ($id: ID) { tenant(id: $id) { contracts { edges { node { id sellerId buyerId } } } } }',
       { id: buyerId },
     );
-    expect(seen.data.tenant.contracts.edges).toEqual([
-      { node: { id: contract.id, sellerId: reseller, buyerId } },
-    ]);
+    expect(seen.data.tenant.contracts.edges).toEqual([{ node: { id: contract.id, sellerId: reseller, buyerId } }]);
   });
 
   test('a seller finds its buyers on a book from an instant on, each once, and no other’s', async () => {
@@ -328,9 +349,7 @@ describe('contracts', () => {
 
   test('of many contracts made at once from the same instant exactly one stands', async () => {
     const buyerId = await aTenant(product);
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 8 }, () => create(product.scope(), { buyerId })),
-    );
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => create(product.scope(), { buyerId })));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
 
     for (const outcome of outcomes) {
