@@ -20,6 +20,20 @@ export class Migration20261123120100_tenants_and_keys extends Migration {
     this.addSql("create unique index tenant_one_root on tenant (kind) where kind = 'PLATFORM'");
     this.addSql('create index tenant_by_ancestor on tenant using gin (ancestors)');
     this.addSql('create index tenant_by_parent on tenant (parent_id, id)');
+    // The policy looks at `ancestors` alone, so they have to be what the parent says. As the inserting role: a parent that it
+    // cannot see is none.
+    this.addSql(`create function tenant_descends_from_its_parent() returns trigger language plpgsql as $$
+      begin
+        if new.parent_id is null and new.ancestors <> array[new.id]
+           or new.parent_id is not null and new.ancestors is distinct from
+              (select p.ancestors || new.id from tenant p where p.id = new.parent_id) then
+          raise exception 'ancestors run from the root over the parent to the tenant' using errcode = 'integrity_constraint_violation';
+        end if;
+        return new;
+      end $$`);
+    this.addSql(
+      'create trigger tenant_descends_from_its_parent before insert on tenant for each row execute function tenant_descends_from_its_parent()',
+    );
     // The tree is the one place where a tenant sees more than itself: itself and all that is below it.
     this.addSql('alter table tenant enable row level security');
     this.addSql('alter table tenant force row level security');

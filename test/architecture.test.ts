@@ -19,7 +19,7 @@ const ROOMS = [
   'alerts',
 ];
 /** Folders of edge code: they see everything, like the processes, and no room sees them. */
-const EDGES = ['commands', 'demo'];
+const EDGES = ['commands', 'demo', 'http'];
 /** Packages without clock, process or I/O, that rules may compute with. */
 const PURE_PACKAGES = ['luxon'];
 const PROCESSES = [

@@ -1,5 +1,5 @@
 /** What a key may do. Each root field of the API names one of these. */
-export const PERMISSIONS = {
+const PERMISSIONS = {
   'usage:write': 'record usage',
   'usage:read': 'read usage events and unpriced usage',
   'catalog:read': 'read models and meters',

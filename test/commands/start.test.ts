@@ -73,7 +73,10 @@ describe('npm start', () => {
       data: { viewer: { tenant: { name: string; children: { edges: { node: { name: string } }[] } } } };
     };
     const names = tree.data.viewer.tenant.children.edges.map(({ node }) => node.name).sort();
-    expect([tree.data.viewer.tenant.name, names]).toEqual(['Meridian AI', ['Alpine Cloud', 'Brightdesk', 'Kestrel Health']]);
+    expect([tree.data.viewer.tenant.name, names]).toEqual([
+      'Meridian AI',
+      ['Alpine Cloud', 'Brightdesk', 'Kestrel Health'],
+    ]);
 
     first.child.kill('SIGKILL');
     await first.exit;
@@ -83,7 +86,10 @@ describe('npm start', () => {
     expect(await query(seen['customer'] ?? '')).toMatchObject({ data: { viewer: { tenant: { name: 'Brightdesk' } } } });
 
     const replay = run('replay', 'examples/trace.csv', '--tenants', '2', '--url', `http://127.0.0.1:${port}`);
-    expect([await replay.exit, replay.output()]).toEqual([0, expect.stringContaining('every invoice equals the independent sum')]);
+    expect([await replay.exit, replay.output()]).toEqual([
+      0,
+      expect.stringContaining('every invoice equals the independent sum'),
+    ]);
     expect(replay.output()).toContain('600 accepted, 0 duplicates, 0 conflicts, 0 rejected');
     expect(replay.output().match(/^alert Replay/gm)).toHaveLength(2);
     const again = run('replay', 'examples/trace.csv', '--tenants', '2', '--url', `http://127.0.0.1:${port}`);
@@ -101,7 +107,16 @@ describe('npm start', () => {
   }, 180_000);
 
   test('every command explains itself', async () => {
-    for (const command of ['start', 'server', 'worker', 'migrate', 'platform-create', 'audit-verify', 'schema-emit', 'replay']) {
+    for (const command of [
+      'start',
+      'server',
+      'worker',
+      'migrate',
+      'platform-create',
+      'audit-verify',
+      'schema-emit',
+      'replay',
+    ]) {
       const help = run(command, '--help');
       expect([await help.exit, help.output()]).toEqual([0, expect.stringContaining(`Usage: ratebook ${command}`)]);
     }
@@ -109,7 +124,13 @@ describe('npm start', () => {
 
   test('a wrong environment is one sentence for each variable, and no stack', async () => {
     const child = spawn(process.execPath, ['dist/src/cli.js', 'server'], {
-      env: { PATH: process.env['PATH'], PORT: 'abc', DATABASE_URL: 'mysql://x', RATEBOOK_SECRET: 'short', NO_COLOR: '1' },
+      env: {
+        PATH: process.env['PATH'],
+        PORT: 'abc',
+        DATABASE_URL: 'mysql://x',
+        RATEBOOK_SECRET: 'short',
+        NO_COLOR: '1',
+      },
     });
     let text = '';
     child.stderr.on('data', part => (text += String(part)));

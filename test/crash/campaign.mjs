@@ -8,7 +8,7 @@ import { SingleBar } from 'cli-progress';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { dropWorld, makeWorld, pointOf, runPoint, samplePoints } from './harness.ts';
 import { oracle } from './oracle.ts';
-import * as scenario from './scenario.ts';
+import { SCENARIO } from './scenario.ts';
 
 const HELP = `Kills the process before and after every SQL statement of ingest, rate and issue, runs it again, and compares
 every event, bucket, charge, invoice, number, firing, delivery and audit chain with an independent oracle.
@@ -59,7 +59,7 @@ if (values.help) {
 
 async function campaign(adminUrl) {
   const began = performance.now();
-  const expected = oracle(scenario);
+  const expected = oracle(SCENARIO);
   const { plant, build } = values;
   const world = await makeWorld(adminUrl, { ...(plant && { plant }), ...(build && { build }) });
   const points = chosen(world.statements * 2);
@@ -121,7 +121,9 @@ function report({ faults }, where, counts) {
 /** A bar for people, a line now and then for a file. */
 function progressOf(total) {
   if (process.stdout.isTTY) {
-    const bar = new SingleBar({ format: '{bar} {value}/{total} points, {lost} lost, {doubled} doubled, {wrong} wrong' });
+    const bar = new SingleBar({
+      format: '{bar} {value}/{total} points, {lost} lost, {doubled} doubled, {wrong} wrong',
+    });
     const payload = { lost: 0, doubled: 0, wrong: 0 };
 
     return {

@@ -1,7 +1,7 @@
 // One process of the crash test, on the built product: `node crash-child.mjs <migrate | set-up | flow> <options as JSON>`.
 //
 // As `flow` with `dieAt: k` it kills itself with SIGKILL at the k-th SQL statement: before the server gets it, or after the
-// server has answered and before the product sees the answer. It tells each clock step on standard output.
+// server has answered and before the product sees the answer. It tells each clock step on standard output and, with `trace`, each statement.
 import { enableCompileCache } from 'node:module';
 import { writeSync } from 'node:fs';
 import pg from 'pg';
@@ -77,7 +77,7 @@ function patchClient() {
     statements++;
 
     if (options.trace) {
-      writeSync(2, `${statements} ${text?.replaceAll(/\s+/g, ' ').slice(0, 110)}\n`);
+      writeSync(1, `${JSON.stringify({ sent: text?.trim().replaceAll(/\s+/g, ' ').slice(0, 100) })}\n`);
     }
 
     if (statements !== options.dieAt) {

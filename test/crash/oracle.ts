@@ -1,6 +1,6 @@
 // What the scenario must come to, by plain integer arithmetic over its list of events: no bucket, no rule and no library
 // of the product. Only erasable TypeScript and no import that runs, so that plain `node` can run this file too.
-import type * as Scenario from './scenario.js';
+import type { CustomerName, EventGiven, MeterGiven, PriceGiven, SCENARIO } from './scenario.js';
 
 /** `key` names one thing that must be there once; `value` is what it must say, to the last digit. */
 export interface Line {
@@ -19,29 +19,27 @@ const QUARTER_HOUR_MS = 900_000;
 const AT_FIRST_ISSUE = 2;
 const AT_END = 3;
 
-type Price = (typeof Scenario.PRICES)[number];
-
 interface Due {
-  readonly price: Price;
+  readonly price: PriceGiven;
   readonly version: number;
   readonly quantity: bigint;
   readonly amount: bigint;
 }
 
 /** The facts that hold once the flow has run to its end, whatever happened on the way. */
-export function oracle(scenario: typeof Scenario): Facts {
+export function oracle(scenario: typeof SCENARIO): Facts {
   const { BATCHES, CUSTOMERS, ISSUES, METERS, PRICES, VERSIONS } = scenario;
-  const customers = Object.keys(CUSTOMERS) as Scenario.CustomerName[];
+  const customers = Object.keys(CUSTOMERS) as CustomerName[];
 
-  const eventsOf = (customer: Scenario.CustomerName, batches: number): Scenario.EventGiven[] =>
+  const eventsOf = (customer: CustomerName, batches: number): EventGiven[] =>
     BATCHES.slice(0, batches).flatMap(({ items }) =>
       items.filter(item => item.customer === customer && item.fate === 'STORED'),
     );
 
   /** The running quantity of one price at an instant: over all its models, each counted by itself. */
-  const runningAt = (events: readonly Scenario.EventGiven[], price: Price, from: number, at: number): bigint => {
+  const runningAt = (events: readonly EventGiven[], price: PriceGiven, from: number, at: number): bigint => {
     const { eventType, aggregation, valueProperty } = METERS[price.meter];
-    const named = PRICES.flatMap(other => (other.meter === price.meter && other.model ? [other.model as string] : []));
+    const named = PRICES.flatMap(other => (other.meter === price.meter && other.model ? [other.model] : []));
     const values = events
       .filter(({ type, time }) => type === eventType && Date.parse(time) >= from && Date.parse(time) < at)
       .filter(({ properties: { model = '' } }) => (price.model ? model === price.model : !named.includes(model)))
@@ -50,7 +48,7 @@ export function oracle(scenario: typeof Scenario): Facts {
     return aggregate(aggregation, values);
   };
 
-  const duesOf = (customer: Scenario.CustomerName, period: number, batches: number): Due[] => {
+  const duesOf = (customer: CustomerName, period: number, batches: number): Due[] => {
     const [from, until] = (CUSTOMERS[customer].periods[period] ?? []).map(text => Date.parse(text));
     const events = eventsOf(customer, batches);
 
@@ -71,7 +69,7 @@ export function oracle(scenario: typeof Scenario): Facts {
     );
   };
 
-  const spendOf = (customer: Scenario.CustomerName, period: number, batches: number): bigint =>
+  const spendOf = (customer: CustomerName, period: number, batches: number): bigint =>
     duesOf(customer, period, batches).reduce((total, { amount }) => total + amount, 0n);
 
   // Charges: what was due when the period was issued, and then what a late event changed.
@@ -144,7 +142,7 @@ export function oracle(scenario: typeof Scenario): Facts {
     events: customers.flatMap(customer =>
       eventsOf(customer, AT_END).map(({ id, time, properties }) => ({
         key: `${customer} ${id}`,
-        value: `${time} ${JSON.stringify(Object.entries(properties).sort())}`,
+        value: `${time} ${JSON.stringify(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)))}`,
       })),
     ),
     buckets: customers.flatMap(customer => bucketsOf(scenario, customer, eventsOf(customer, AT_END))),
@@ -179,11 +177,7 @@ export function oracle(scenario: typeof Scenario): Facts {
   };
 }
 
-function bucketsOf(
-  { METERS }: typeof Scenario,
-  customer: string,
-  events: readonly Scenario.EventGiven[],
-): readonly Line[] {
+function bucketsOf({ METERS }: typeof SCENARIO, customer: string, events: readonly EventGiven[]): readonly Line[] {
   return Object.entries(METERS).flatMap(([meter, { eventType, aggregation, valueProperty, dimension }]) => {
     const groups = Map.groupBy(
       events.filter(({ type }) => type === eventType),
@@ -206,7 +200,7 @@ function bucketsOf(
   });
 }
 
-function aggregate(aggregation: 'SUM' | 'UNIQUE_COUNT' | 'MAX', values: readonly string[]): bigint {
+function aggregate(aggregation: MeterGiven['aggregation'], values: readonly string[]): bigint {
   switch (aggregation) {
     case 'SUM':
       return values.map(units).reduce((total, value) => total + value, 0n);
@@ -223,15 +217,15 @@ function aggregate(aggregation: 'SUM' | 'UNIQUE_COUNT' | 'MAX', values: readonly
 }
 
 /** What a running quantity from zero costs by one version of a price: the formulas of the price list, by hand. */
-function costOf(price: Price, version: number, quantity: bigint): bigint {
+function costOf(price: PriceGiven, version: number, quantity: bigint): bigint {
   switch (price.kind) {
     case 'GRADUATED': {
-      const { upTo, first, then, flat } = pick(price.versions, version);
+      const { upTo, below, above, flat } = pick(price.versions, version);
       const bound = units(upTo);
 
       return quantity > bound
-        ? product(bound, units(first)) + units(flat) + product(quantity - bound, units(then))
-        : product(quantity, units(first));
+        ? product(bound, units(below)) + units(flat) + product(quantity - bound, units(above))
+        : product(quantity, units(below));
     }
 
     case 'PER_UNIT': {
@@ -295,7 +289,7 @@ function exact(dividend: bigint, divisor: bigint): bigint {
 }
 
 /** Back to a plain decimal without trailing zeros. */
-export function text(amount: bigint): string {
+function text(amount: bigint): string {
   const size = amount < 0n ? -amount : amount;
   const fraction = (size % ONE).toString().padStart(36, '0').replace(/0+$/, '');
 

@@ -4,7 +4,7 @@ import type { App } from '../../src/app.js';
 import type { Scope } from '../../src/platform/index.js';
 
 /** The customers, with their billing periods as instants, written down by hand. */
-export const CUSTOMERS = {
+const CUSTOMERS = {
   acme: {
     name: 'Acme',
     timeZone: 'UTC',
@@ -27,33 +27,55 @@ export const CUSTOMERS = {
 export type CustomerName = keyof typeof CUSTOMERS;
 
 /** The second version of the price book takes effect in the middle of November. */
-export const VERSIONS = ['2020-01-01T00:00:00.000Z', '2026-11-16T00:00:00.000Z'] as const;
+const VERSIONS = ['2020-01-01T00:00:00.000Z', '2026-11-16T00:00:00.000Z'] as const;
 
-interface MeterGiven {
+export interface MeterGiven {
   readonly eventType: string;
   readonly aggregation: 'SUM' | 'UNIQUE_COUNT' | 'MAX';
   readonly valueProperty: string;
   readonly dimension: string | null;
 }
 
-export const METERS: Readonly<Record<'tokens' | 'users' | 'seats', MeterGiven>> = {
+const METERS: Readonly<Record<MeterName, MeterGiven>> = {
   tokens: { eventType: 'llm.request', aggregation: 'SUM', valueProperty: 'tokens', dimension: 'model' },
   users: { eventType: 'llm.request', aggregation: 'UNIQUE_COUNT', valueProperty: 'user', dimension: null },
   seats: { eventType: 'seats.seen', aggregation: 'MAX', valueProperty: 'seats', dimension: null },
 };
 
-export type MeterName = keyof typeof METERS;
+export type MeterName = 'tokens' | 'users' | 'seats';
 
-/** Prices by name; each has one model in each version of the book. `model` null is the price of every other model. */
-export const PRICES = [
+type ModelGiven =
+  | {
+      readonly kind: 'GRADUATED';
+      readonly versions: readonly {
+        readonly upTo: string;
+        readonly below: string;
+        readonly above: string;
+        readonly flat: string;
+      }[];
+    }
+  | { readonly kind: 'PER_UNIT'; readonly versions: readonly { readonly amount: string; readonly per: string }[] }
+  | {
+      readonly kind: 'PACKAGE';
+      readonly versions: readonly { readonly amount: string; readonly size: string; readonly free: string }[];
+    };
+
+/** A price by name, with one model in each version of the book. `model` null is the price of every other model. */
+export type PriceGiven = ModelGiven & {
+  readonly name: string;
+  readonly meter: MeterName;
+  readonly model: string | null;
+};
+
+const PRICES: readonly PriceGiven[] = [
   {
     name: 'Large tokens',
     meter: 'tokens',
     model: 'large',
     kind: 'GRADUATED',
     versions: [
-      { upTo: '1000', first: '0.0025', then: '0.00175', flat: '1.5' },
-      { upTo: '1000', first: '0.002', then: '0.00155', flat: '1.75' },
+      { upTo: '1000', below: '0.0025', above: '0.00175', flat: '1.5' },
+      { upTo: '1000', below: '0.002', above: '0.00155', flat: '1.75' },
     ],
   },
   {
@@ -86,10 +108,10 @@ export const PRICES = [
       { amount: '7.125', per: '1' },
     ],
   },
-] as const;
+];
 
 /** Acme's alert: one threshold in per cent of its budget, one as an amount. */
-export const ALERT = { budget: '100', thresholds: [{ percent: '20' }, { amount: '45' }] } as const;
+const ALERT = { budget: '100', thresholds: [{ percent: '20' }, { amount: '45' }] } as const;
 
 export interface EventGiven {
   readonly id: string;
@@ -125,7 +147,7 @@ const seats = (id: string, customer: CustomerName, time: string, count: string, 
 });
 
 /** Three batches: two within November, and one that comes after November was invoiced. */
-export const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
+const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
   {
     at: '2026-11-20T12:00:00.000Z',
     items: [
@@ -151,13 +173,7 @@ export const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
     at: '2026-11-30T18:30:00.000Z',
     items: [
       request('a3', 'acme', '2026-11-16T00:00:00.000Z', { model: 'large', tokens: '124', user: 'ann' }, 'CONFLICT'),
-      request(
-        'a2',
-        'acme',
-        '2026-11-15T23:59:59.999Z',
-        { model: 'large', tokens: '650.25', user: 'bob' },
-        'DUPLICATE',
-      ),
+      request('a2', 'acme', '2026-11-15T23:59:59.999Z', { model: 'large', tokens: '650.25', user: 'bob' }, 'DUPLICATE'),
       request('a5', 'acme', '2026-11-25T10:00:00.000Z', { model: 'mini', tokens: '4321.000000000009', user: 'dot' }),
       request('a6', 'acme', '2026-11-25T10:14:00.000Z', { model: 'large', tokens: '2000', user: 'eve' }),
       request('a7', 'acme', '2026-11-26T10:00:00.000Z', { model: 'large', tokens: '-1', user: 'eve' }, 'REJECTED'),
@@ -178,12 +194,15 @@ export const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
 ];
 
 /** When each customer's periods are issued, in the order in which the issuer's numbers are given. */
-export const ISSUES = [
+const ISSUES = [
   { customer: 'yeti', period: 0, at: '2026-12-02T00:00:00.000Z', by: 'JOB' },
   { customer: 'acme', period: 0, at: '2026-12-02T00:01:00.000Z', by: 'CLIENT' },
   { customer: 'acme', period: 1, at: '2027-01-03T00:00:00.000Z', by: 'CLIENT' },
   { customer: 'yeti', period: 1, at: '2027-01-03T00:01:00.000Z', by: 'JOB' },
 ] as const;
+
+/** All of the above, for the oracle. */
+export const SCENARIO = { CUSTOMERS, VERSIONS, METERS, PRICES, ALERT, BATCHES, ISSUES } as const;
 
 /** The ids that the set-up made. */
 export interface Ids {
@@ -193,7 +212,7 @@ export interface Ids {
   readonly alert: string;
 }
 
-/** Moves the app's clock to an instant, or a little after the latest one it has seen. */
+/** Moves the app's clock to an instant, and never back. */
 export type Clock = (at: string) => void;
 
 /** Makes everything that stands before the first event. Run once, in the template that every point is cloned from. */
@@ -238,7 +257,7 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
       prices: PRICES.map(price => ({
         meterId: meters[price.meter] ?? '',
         name: price.name,
-        pattern: price.model ? { model: price.model } : {},
+        pattern: patternOf(price),
         model: modelJson(price.kind, price.versions[index] ?? {}),
       })),
       idempotencyKey: `version ${index}`,
@@ -374,16 +393,20 @@ function checkReceipt(
   }
 }
 
+function patternOf({ model }: PriceGiven): Readonly<Record<string, string>> {
+  return model ? { model } : {};
+}
+
 function modelJson(kind: string, given: Readonly<Record<string, string>>): unknown {
-  const { amount, per, size, free, upTo, first, then, flat } = given;
+  const { amount, per, size, free, upTo, below, above, flat } = given;
 
   switch (kind) {
     case 'GRADUATED':
       return {
         kind,
         tiers: [
-          { upTo, rate: { amount: first, per: '1' }, flat: '0' },
-          { upTo: null, rate: { amount: then, per: '1' }, flat },
+          { upTo, rate: { amount: below, per: '1' }, flat: '0' },
+          { upTo: null, rate: { amount: above, per: '1' }, flat },
         ],
       };
 

@@ -1,12 +1,4 @@
-import {
-  buildSchema,
-  execute,
-  getIntrospectionQuery,
-  GraphQLError,
-  GraphQLScalarType,
-  parse,
-  validate,
-} from 'graphql';
+import { buildSchema, execute, getIntrospectionQuery, GraphQLError, GraphQLScalarType, parse, validate } from 'graphql';
 import type { GraphQLSchema } from 'graphql';
 import { DomainError } from '../../src/platform/errors.js';
 import { formatGraphqlError } from '../../src/platform/graphql-errors.js';

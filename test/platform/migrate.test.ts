@@ -29,7 +29,9 @@ describe('migrate', () => {
     const postgres = new URL(database.appUrl);
     postgres.username = 'postgres';
 
-    await expect(migrate({ ...database, appUrl: postgres.href })).rejects.toThrow('must log in as ratebook_app, not postgres');
+    await expect(migrate({ ...database, appUrl: postgres.href })).rejects.toThrow(
+      'must log in as ratebook_app, not postgres',
+    );
     expect(await asSuperuser(database, "select tablename from pg_tables where schemaname = 'public'")).toEqual([]);
   });
 

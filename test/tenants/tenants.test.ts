@@ -269,14 +269,21 @@ describe('tenants', () => {
       const seen: { id: string }[] = await fork.execute('select id from tenant');
       expect(seen.map(({ id }) => id)).toEqual([mine]);
     });
-    await expect(
-      em.fork().transactional(async fork => {
-        await fork.execute(`set local app.tenant = '${mine}'`);
-        await fork.execute(
-          `insert into tenant select 'ten_X', '${beside}', 'CUSTOMER', 'x', 'USD', 'UTC', 'eu', array['${beside}', 'ten_X'], now()`,
-        );
-      }),
-    ).rejects.toThrow('row-level security');
+    const before = await asSuperuser(product.database, 'select id from tenant order by id');
+
+    // Below another, honestly or by a forged way through one's own.
+    for (const way of [`'${beside}', 'ten_X'`, `'${beside}', '${mine}', 'ten_X'`, `'${mine}', 'ten_X'`]) {
+      await expect(
+        em.fork().transactional(async fork => {
+          await fork.execute(`set local app.tenant = '${mine}'`);
+          await fork.execute(
+            `insert into tenant select 'ten_X', '${beside}', 'CUSTOMER', 'x', 'USD', 'UTC', 'eu', array[${way}], now()`,
+          );
+        }),
+      ).rejects.toThrow('ancestors run from the root over the parent to the tenant');
+    }
+
+    expect(await asSuperuser(product.database, 'select id from tenant order by id')).toEqual(before);
   });
 
   test('without a tenant the runtime role sees no tenant at all', async () => {

@@ -1,0 +1,105 @@
+import { spawnSync } from 'node:child_process';
+import { aDatabase } from '../support/database.js';
+import { compare, dropWorld, makeWorld, pointOf, runPoint, samplePoints, type Outcome, type World } from './harness.js';
+import { oracle } from './oracle.js';
+import { SCENARIO } from './scenario.js';
+
+// A dozen of the campaign's points (`npm run campaign:crash` runs every one); another seed chooses others.
+const SEED = 20261123;
+const POINTS = 12;
+// About 15 s on an idle machine of two processors; several times that beside other work.
+const PATIENCE_MS = 240_000;
+
+describe('a process that is killed', () => {
+  const adminUrl = process.env['TEST_DATABASE_ADMIN_URL'] ?? '';
+  const expected = oracle(SCENARIO);
+  let world: World;
+
+  beforeAll(async () => {
+    // The children run the product as it is built.
+    expect(spawnSync('npm', ['run', '-s', 'build'], { encoding: 'utf8' })).toMatchObject({ status: 0 });
+    const database = await aDatabase();
+    world = await makeWorld(adminUrl, {}, new URL(database.adminUrl).pathname.slice(1));
+  }, PATIENCE_MS);
+
+  afterAll(async () => {
+    await dropWorld(world);
+  });
+
+  test('does the whole flow, to the last digit, when nothing kills it', async () => {
+    expect(await runPoint(world, expected, null)).toEqual({ point: null, killed: false, faults: [] });
+  });
+
+  test(
+    `loses, doubles and falsifies nothing at ${POINTS} statements out of the whole flow`,
+    async () => {
+      const outcomes = await runAll(world, samplePoints(world.statements * 2, POINTS, SEED));
+
+      expect(outcomes.filter(({ killed, faults }) => !killed || faults.length > 0)).toEqual([]);
+      expect(outcomes).toHaveLength(POINTS);
+    },
+    PATIENCE_MS,
+  );
+
+  test.each(['insert into usage_bucket', 'insert into webhook_delivery', 'insert into invoice_number'])(
+    'is caught when it dies before "%s" and somebody has forgotten the transaction around it',
+    async statement => {
+      const place = world.sent.findIndex(text => text.startsWith(statement)) + 1;
+      const planted: World = { ...world, options: { plant: 'autocommit' } };
+      const outcome = await runPoint(planted, expected, { statement: place, when: 'before' });
+
+      expect(world.sent).toHaveLength(world.statements);
+      expect(place).toBeGreaterThan(0);
+      expect(outcome.killed).toBe(true);
+      expect(outcome.faults).not.toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  async function runAll(where: World, numbers: readonly number[]): Promise<Outcome[]> {
+    const queue = [...numbers];
+    const outcomes: Outcome[] = [];
+    const lane = async (): Promise<void> => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        outcomes.push(await runPoint(where, expected, pointOf(next)));
+      }
+    };
+    await Promise.all([lane(), lane()]);
+
+    return outcomes;
+  }
+});
+
+describe('the oracle of the crash test', () => {
+  const expected = oracle(SCENARIO);
+
+  test('sees what is missing, what is there twice and what is off in the last digit', () => {
+    const [first, second, ...rest] = expected['charges'] ?? [];
+
+    if (!first || !second) {
+      throw new Error('the scenario has charges');
+    }
+
+    const off = { ...second, value: second.value.replace(/\d(?= on )/, digit => String((Number(digit) + 1) % 10)) };
+
+    expect(compare(expected, { ...expected, charges: [second, ...rest] })).toEqual([
+      { kind: 'lost', text: `charges: ${first.key} is missing` },
+    ]);
+    expect(compare(expected, { ...expected, charges: [first, first, second, ...rest] })).toEqual([
+      { kind: 'doubled', text: `charges: ${first.key} is there 2 times, not 1` },
+    ]);
+    expect(compare(expected, { ...expected, charges: [first, off, ...rest] })).toEqual([
+      { kind: 'wrong', text: `charges: ${second.key} is ${off.value}, not ${second.value}` },
+    ]);
+    expect(compare(expected, expected)).toEqual([]);
+  });
+
+  test('chooses the same points for the same seed, none twice, from the beginning to the end of the flow', () => {
+    const points = samplePoints(1_000, 10, 7);
+
+    expect(samplePoints(1_000, 10, 7)).toEqual(points);
+    expect(samplePoints(1_000, 10, 8)).not.toEqual(points);
+    expect(points.map(point => Math.floor((point - 1) / 100))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(samplePoints(3, 10, 7)).toEqual([1, 2, 3]);
+  });
+});

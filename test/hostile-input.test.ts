@@ -1,0 +1,1218 @@
+import { randomUUID } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import {
+  getNamedType,
+  getNullableType,
+  isInputObjectType,
+  isListType,
+  type GraphQLInputObjectType,
+  type GraphQLInputType,
+  type GraphQLObjectType,
+} from 'graphql';
+import pg from 'pg';
+import { ALL_PERMISSIONS } from '../src/access/index.js';
+import { createApp } from '../src/app.js';
+import { startServer } from '../src/server.js';
+import { aMeter, anEvent, aPriceBook, aTenant, perMillion } from './support/builders.js';
+import { asSuperuser } from './support/database.js';
+import { aKey, aProduct, until, type Product } from './support/product.js';
+
+const NOW = new Date('2026-11-20T12:00:00Z');
+/** Words that only our own insides use. */
+const LEAK =
+  /\b(select|insert into|delete from|update "?\w+"? set)\b.*\b(from|values|where)\b|relation "|column "|violates|invalid byte|syntax error at or near|kysely|mikro|node_modules|\bpg_|[\w-]+\.[jt]s:\d+|\n\s+at /i;
+
+let product: Product;
+let customerId: string;
+let meterId: string;
+let superuser: pg.Client;
+let countSql: string;
+
+beforeAll(async () => {
+  product = await aProduct({ now: NOW });
+  customerId = await aTenant(product, { name: 'Customer' });
+  meterId = await aMeter(product, { key: 'tokens' });
+  superuser = new pg.Client({ connectionString: product.database.adminUrl });
+  await superuser.connect();
+  const tables = await asSuperuser<{ name: string }>(
+    product.database,
+    `select relname::text as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')`,
+  );
+  countSql = `select jsonb_build_object(${tables.map(({ name }) => `'${name}', (select count(*) from ${name})`).join(', ')}) as counts`;
+});
+
+afterAll(async () => {
+  await superuser.end();
+  await product.close();
+});
+
+/** After all that, the server still answers. */
+afterEach(async () => {
+  const { data } = await product.graphql(product.platformKey, '{ viewer { tenant { id } } }');
+  expect(data.viewer.tenant.id).toBe(product.platformId);
+});
+
+/** How many rows each table has. */
+async function counts(): Promise<Record<string, number>> {
+  const { rows } = await superuser.query<{ counts: Record<string, number> }>(countSql);
+
+  return rows[0]?.counts ?? {};
+}
+
+interface Sent {
+  readonly path?: string;
+  readonly method?: string;
+  readonly key?: string | null;
+  readonly type?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+interface Got {
+  readonly status: number;
+  readonly text: string;
+  readonly body: {
+    readonly error?: { readonly code: string; readonly message: string };
+    readonly [name: string]: unknown;
+  };
+}
+
+/** Sends bytes as they are: `fetch` would mend some of what is broken on purpose. */
+function send({
+  path = '/v1/usage',
+  method = 'POST',
+  key,
+  type = 'application/json',
+  headers = {},
+  body,
+}: Sent): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    const url = new URL(path, product.server.url);
+    let isAnswered = false;
+    const bearer = key === undefined ? product.platformKey : key;
+    const request = httpRequest(
+      url,
+      {
+        method,
+        agent: false,
+        headers: {
+          ...(type === null ? {} : { 'content-type': type }),
+          ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+          ...headers,
+        },
+      },
+      response => {
+        isAnswered = true;
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', chunk => (text += String(chunk)));
+        response.on('end', () => {
+          let parsed = {};
+
+          try {
+            parsed = JSON.parse(text) as object;
+          } catch {
+            // Judged as text below.
+          }
+
+          resolve({ status: response.statusCode ?? 0, text, body: parsed });
+        });
+      },
+    );
+    // A server that answers 413 need not read the rest; what it answered counts.
+    request.on('error', error => (isAnswered ? undefined : reject(error)));
+    request.end(body);
+  });
+}
+
+/** Sends what is to be refused, and sees that it is, clearly, and that no row came of it. */
+async function refused(sent: Sent): Promise<string> {
+  const before = await counts();
+  const got = await send(sent);
+  expect(await counts()).toEqual(before);
+  expect(got.text.length).toBeLessThan(20_000);
+  expect(got.text).not.toMatch(LEAK);
+  const errors = got.body['errors'] as { extensions?: { code?: string } }[] | undefined;
+  const code = got.body.error?.code ?? errors?.[0]?.extensions?.code ?? 'none';
+
+  return `${got.status} ${code}`;
+}
+
+describe('POST /v1/usage', () => {
+  const event = (over: object = {}): object =>
+    anEvent({ id: randomUUID(), time: NOW.toISOString(), properties: { model: 'm', tokens: 1 }, ...over });
+  const text = (over: object = {}): string => JSON.stringify(event(over));
+
+  test.each<readonly [what: string, sent: () => Sent, answer: string]>([
+    ['malformed JSON', () => ({ body: '[{"id": "a",' }), '400 INVALID_JSON'],
+    ['JSON with a comment', () => ({ body: '[] // none' }), '400 INVALID_JSON'],
+    ['NaN', () => ({ body: '[{"id": NaN}]' }), '400 INVALID_JSON'],
+    ['Infinity', () => ({ body: '[{"id": -Infinity}]' }), '400 INVALID_JSON'],
+    ['an empty body', () => ({ body: '' }), '400 INVALID_JSON'],
+    ['no body', () => ({}), '400 INVALID_JSON'],
+    ['white space', () => ({ body: ' \n\t ' }), '400 INVALID_JSON'],
+    ['null', () => ({ body: 'null' }), '400 INVALID_BODY'],
+    ['a number', () => ({ body: '1e308' }), '400 INVALID_BODY'],
+    ['a string', () => ({ body: '"usage"' }), '400 INVALID_BODY'],
+    ['events that are no array', () => ({ body: '{"events": {"0": {}}}' }), '400 INVALID_BODY'],
+    ['events beside something else', () => ({ body: '{"events": [], "event": []}' }), '400 INVALID_BODY'],
+    [
+      'bytes that are no UTF-8',
+      () => ({ body: Buffer.from([0x5b, 0x22, 0xff, 0xfe, 0x22, 0x5d]) }),
+      '400 INVALID_UTF8',
+    ],
+    ['UTF-16', () => ({ body: Buffer.from('[]', 'utf16le') }), '400 INVALID_JSON'],
+    ['no content type', () => ({ type: null, body: text() }), '415 UNSUPPORTED_MEDIA_TYPE'],
+    ['text/plain', () => ({ type: 'text/plain', body: text() }), '415 UNSUPPORTED_MEDIA_TYPE'],
+    ['a form', () => ({ type: 'application/x-www-form-urlencoded', body: 'id=a' }), '415 UNSUPPORTED_MEDIA_TYPE'],
+    ['a content type of the prototype', () => ({ type: '__proto__', body: text() }), '415 UNSUPPORTED_MEDIA_TYPE'],
+    [
+      'a foreign charset',
+      () => ({ type: 'application/json; charset=utf-16', body: text() }),
+      '415 UNSUPPORTED_MEDIA_TYPE',
+    ],
+    ['an unknown encoding', () => ({ headers: { 'content-encoding': 'rot13' }, body: text() }), '415 BAD_REQUEST'],
+    ['gzip that is none', () => ({ headers: { 'content-encoding': 'gzip' }, body: text() }), '400 BAD_REQUEST'],
+    [
+      'a gzip bomb',
+      () => ({ headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(200_000_000, ' ')) }),
+      '413 BODY_TOO_LARGE',
+    ],
+    ['50 MB', () => ({ body: Buffer.alloc(50_000_000, ' ') }), '413 BODY_TOO_LARGE'],
+    [
+      '50 MB without a length',
+      () => ({ headers: { 'transfer-encoding': 'chunked' }, body: Buffer.alloc(50_000_000, ' ') }),
+      '413 BODY_TOO_LARGE',
+    ],
+    [
+      '10,001 items',
+      () => ({ body: JSON.stringify(Array.from({ length: 10_001 }, () => event())) }),
+      '413 TOO_MANY_ITEMS',
+    ],
+    ['10,001 lines', () => ({ type: 'application/x-ndjson', body: '{}\n'.repeat(10_001) }), '413 TOO_MANY_ITEMS'],
+    ['a million brackets', () => ({ body: '['.repeat(1_000_000) }), '400 INVALID_JSON'],
+    ['a million brackets that close', () => ({ body: `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}` }), '422 none'],
+    ['a CloudEvent that is an array', () => ({ type: 'application/cloudevents+json', body: '[]' }), '400 INVALID_BODY'],
+    [
+      'a batch of CloudEvents that is none',
+      () => ({ type: 'application/cloudevents-batch+json', body: '{}' }),
+      '400 INVALID_BODY',
+    ],
+    ['GET', () => ({ method: 'GET' }), '404 NOT_FOUND'],
+    ['PUT', () => ({ method: 'PUT', body: text() }), '404 NOT_FOUND'],
+    ['another path', () => ({ path: '/v1/usage/%00', body: text() }), '404 NOT_FOUND'],
+    ['a path that is no URI', () => ({ path: '/%E0%A4%A', body: text() }), '404 NOT_FOUND'],
+  ])('refuses %s', async (_what, sent, answer) => {
+    expect(await refused(sent())).toBe(answer);
+  });
+
+  /** Items that must be refused one by one, with the code and the field at fault. */
+  const ITEMS: readonly (readonly [what: string, item: () => string, code: string, field: string])[] = [
+    ['null', () => 'null', 'INVALID_ITEM', ''],
+    ['an array', () => '[]', 'INVALID_ITEM', ''],
+    ['nothing in it', () => '{}', 'INVALID_ID', 'id'],
+    ['an id that is a number', () => text({ id: undefined }).replace(/"id":"[^"]*"/, '"id":7'), 'INVALID_ID', 'id'],
+    ['an empty id', () => text().replace(/"id":"[^"]*"/, '"id":""'), 'INVALID_ID', 'id'],
+    ['a NUL in its id', () => text().replace(/"id":"[^"]*"/, '"id":"a\\u0000"'), 'INVALID_ID', 'id'],
+    ['half a surrogate pair in its id', () => text().replace(/"id":"[^"]*"/, '"id":"\\ud800"'), 'INVALID_ID', 'id'],
+    ['a megabyte of id', () => text().replace(/"id":"[^"]*"/, `"id":"${'x'.repeat(1_000_000)}"`), 'INVALID_ID', 'id'],
+    ['a type of spaces', () => text({ type: ' ' }), 'INVALID_TYPE', 'type'],
+    ['a type of SQL', () => text({ type: "x'; drop table tenant; --" }), 'INVALID_TYPE', 'type'],
+    ['a type that no meter counts', () => text({ type: 'nobody.counts' }), 'UNKNOWN_EVENT_TYPE', 'type'],
+    ['no time', () => text().replace(/"time":"[^"]*",/, ''), 'INVALID_TIME', 'time'],
+    ['a time in words', () => text({ time: 'yesterday' }), 'INVALID_TIME', 'time'],
+    ['a time that is a number', () => text().replace(/"time":"[^"]*"/, '"time":1e308'), 'INVALID_TIME', 'time'],
+    ['the 30th of February', () => text({ time: '2026-02-30T00:00:00Z' }), 'INVALID_TIME', 'time'],
+    ['a time without a zone', () => text({ time: '2026-11-20T11:00:00' }), 'INVALID_TIME', 'time'],
+    ['a time of the year 9999', () => text({ time: '9999-12-31T23:59:59Z' }), 'INVALID_TIME', 'time'],
+    ['a time of the year 0', () => text({ time: '0000-01-01T00:00:00Z' }), 'INVALID_TIME', 'time'],
+    ['a time before Christ', () => text({ time: '-271821-04-20T00:00:00Z' }), 'INVALID_TIME', 'time'],
+    ['a tenant of nonsense', () => text({ tenant: "' or true --" }), 'UNKNOWN_TENANT', 'tenant'],
+    ['a tenant that is none', () => text({ tenant: 'ten_0123456789ABCDEFGHJKMNPQRS' }), 'UNKNOWN_TENANT', 'tenant'],
+    ['an empty tenant', () => text().replace('{', '{"tenant":"",'), 'INVALID_TENANT', 'tenant'],
+    ['a tenant that is an object', () => text().replace('{', '{"tenant":{},'), 'INVALID_TENANT', 'tenant'],
+    ['a subject with a NUL', () => text({ subject: 'a\0' }), 'INVALID_SUBJECT', 'subject'],
+    ['a source that is a number', () => text().replace('{', '{"source":1,'), 'INVALID_ITEM', 'source'],
+    ['a misspelt member', () => text().replace('{', '{"tennant":"x",'), 'INVALID_ITEM', 'tennant'],
+    ['a __proto__ member', () => text().replace('{', '{"__proto__":{"id":"x"},'), 'INVALID_ITEM', '__proto__'],
+    [
+      'properties that are an array',
+      () => text().replace(/"properties":\{[^}]*\}/, '"properties":[]'),
+      'INVALID_PROPERTIES',
+      'properties',
+    ],
+    [
+      'properties with a NUL',
+      () => text({ properties: { model: 'm\0', tokens: 1 } }),
+      'INVALID_PROPERTIES',
+      'properties.model',
+    ],
+    [
+      'properties with a NUL in a name',
+      () => text({ properties: { 'a\0b': 1, model: 'm', tokens: 1 } }),
+      'INVALID_PROPERTIES',
+      '*',
+    ],
+    [
+      'properties with half a surrogate pair',
+      () => text().replace('"m"', '"\\udfff"'),
+      'INVALID_PROPERTIES',
+      'properties.model',
+    ],
+    [
+      'properties of 1,000 levels',
+      () => text().replace('"m"', `${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}`),
+      'INVALID_PROPERTIES',
+      '*',
+    ],
+    [
+      'a quantity of 1e308',
+      () => text().replace('"tokens":1', '"tokens":1e308'),
+      'INVALID_QUANTITY',
+      'properties.tokens',
+    ],
+    [
+      'a quantity of 1e400',
+      () => text().replace('"tokens":1', '"tokens":1e400'),
+      'INVALID_QUANTITY',
+      'properties.tokens',
+    ],
+    ['a negative quantity', () => text().replace('"tokens":1', '"tokens":-1'), 'INVALID_QUANTITY', 'properties.tokens'],
+    [
+      'a quantity of NaN',
+      () => text().replace('"tokens":1', '"tokens":"NaN"'),
+      'INVALID_QUANTITY',
+      'properties.tokens',
+    ],
+    [
+      'a quantity that is null',
+      () => text().replace('"tokens":1', '"tokens":null'),
+      'INVALID_QUANTITY',
+      'properties.tokens',
+    ],
+    [
+      'a quantity that is true',
+      () => text().replace('"tokens":1', '"tokens":true'),
+      'INVALID_QUANTITY',
+      'properties.tokens',
+    ],
+    [
+      'a quantity of a million digits',
+      () => text().replace('"tokens":1', `"tokens":${'9'.repeat(1_000_000)}`),
+      '*',
+      '*',
+    ],
+    ['no quantity', () => text({ properties: { model: 'm' } }), 'INVALID_QUANTITY', 'properties.tokens'],
+    ['a dimension that is an object', () => text().replace('"m"', '{}'), 'INVALID_DIMENSION', 'properties.model'],
+    ['specversion 0.3', () => text().replace('{', '{"specversion":"0.3",'), 'INVALID_ITEM', 'specversion'],
+    ['specversion 1.0 without a source', () => text().replace('{', '{"specversion":"1.0",'), 'INVALID_ITEM', 'source'],
+    [
+      'binary data',
+      () => JSON.stringify({ specversion: '1.0', id: 'a', source: 's', type: 'llm.request', data_base64: 'AA==' }),
+      'INVALID_PROPERTIES',
+      'data_base64',
+    ],
+    [
+      'CloudEvent data that is text',
+      () => JSON.stringify({ specversion: '1.0', id: 'a', source: 's', type: 'llm.request', data: 'x' }),
+      'INVALID_PROPERTIES',
+      'data',
+    ],
+  ];
+
+  test.each(ITEMS)('refuses an item: %s', async (_what, item, code, field) => {
+    const before = await counts();
+
+    for (const [type, body] of [
+      ['application/json', `[${item()}]`],
+      ['application/x-ndjson', `${item()}\n`],
+    ] as const) {
+      const got = await send({ type, body });
+      const [rejection] = got.body['rejected'] as { code: string; field: string; reason: string }[];
+      expect({
+        status: got.status,
+        accepted: got.body['accepted'],
+        code: rejection?.code,
+        field: rejection?.field,
+      }).toEqual({
+        status: 422,
+        accepted: 0,
+        code: code === '*' ? expect.stringMatching(/^INVALID_/) : code,
+        field: field === '*' ? expect.any(String) : field,
+      });
+      expect(rejection?.reason.length).toBeGreaterThan(5);
+      expect(got.text.length).toBeLessThan(2_000);
+      expect(got.text).not.toMatch(LEAK);
+    }
+
+    expect(await counts()).toEqual(before);
+  });
+
+  test('one good item among all the bad ones is taken, and only that one', async () => {
+    const before = await counts();
+    const good = text({ id: 'the-good-one' });
+    const bad = ITEMS.filter(([what]) => !/million|megabyte/.test(what)).map(([, item]) => item());
+    const got = await send({ type: 'application/x-ndjson', body: [...bad, '{"id":', 'not json', good, ''].join('\n') });
+    expect({ status: got.status, accepted: got.body['accepted'] }).toEqual({ status: 200, accepted: 1 });
+    expect((got.body['rejected'] as unknown[]).length).toBe(bad.length + 2);
+    const after = await counts();
+    expect({ ...after, usage_event: 0, usage_bucket: 0, usage_touch: 0, outbox: 0 }).toEqual({
+      ...before,
+      usage_event: 0,
+      usage_bucket: 0,
+      usage_touch: 0,
+      outbox: 0,
+    });
+    expect(after['usage_event']).toBe((before['usage_event'] ?? 0) + 1);
+
+    // The same again is a duplicate, and other content under the same id is a conflict that names both hashes.
+    const again = await send({ body: good });
+    expect(again.body).toMatchObject({ accepted: 0, duplicates: [0] });
+    const other = await send({ body: good.replace('"tokens":1', '"tokens":2') });
+    expect({ status: other.status, accepted: other.body['accepted'] }).toEqual({ status: 409, accepted: 0 });
+    expect(await counts()).toEqual(after);
+  });
+
+  test('a duplicate key within an item does not smuggle a second value in', async () => {
+    const before = await counts();
+    const got = await send({ body: `[${text().replace('"tokens":1', '"tokens":1,"tokens":-5')}]` });
+    expect(got.status).toBe(422);
+    expect(await counts()).toEqual(before);
+  });
+
+  test('names of the prototype are names like any other within properties', async () => {
+    const item = text().replace(
+      '"tokens":1',
+      '"tokens":1,"__proto__":{"polluted":true},"constructor":"x","toString":1',
+    );
+    const got = await send({ body: item });
+    expect(got.status === 200 || got.status === 422).toBe(true);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});
+
+/** Strings that break something somewhere. */
+const STRINGS: readonly string[] = [
+  '',
+  ' ',
+  '\0',
+  'a\0b',
+  '\ud800',
+  'x\udfffy',
+  '😀',
+  '\u202egnp',
+  'line\r\nbreak',
+  "' or '1'='1",
+  "'; drop table tenant; --",
+  '%',
+  '../../../etc/passwd',
+  '__proto__',
+  'constructor',
+  '{"$ne":null}',
+  '${7*7}{{7*7}}',
+  'ten_0123456789ABCDEFGHJKMNPQRS',
+  'x'.repeat(300),
+  'x'.repeat(1_000_000),
+];
+const DECIMALS: readonly unknown[] = [
+  'NaN',
+  '1e308',
+  '-1',
+  '0',
+  '',
+  '9'.repeat(26),
+  '9'.repeat(27),
+  `0.${'1'.repeat(18)}`,
+  1,
+  'Infinity',
+  '0x10',
+  ' 1',
+  '1'.repeat(1_000_000),
+];
+const DATES: readonly unknown[] = [
+  '',
+  'yesterday',
+  '2026-02-30T00:00:00Z',
+  '0000-01-01T00:00:00Z',
+  '0001-01-01T00:00:00Z',
+  '9999-12-31T23:45:00Z',
+  '+275760-09-13T00:00:00Z',
+  '-271821-04-20T00:00:00Z',
+  '2026-12-01T00:07:00Z',
+  0,
+  -1,
+  8.64e15,
+  -8.64e15,
+  1e308,
+  '\0',
+];
+const INTS: readonly unknown[] = [-1, 0, 2_147_483_647, -2_147_483_648, 1e308, 1.5, '1'];
+const ENUMS: readonly unknown[] = ['', 'NOPE', '__proto__', 'PLATFORM'];
+
+/** What to put where a value of this type belongs. */
+function hostileFor(type: GraphQLInputType): readonly unknown[] {
+  switch (getNamedType(type).name) {
+    case 'ID':
+    case 'String':
+      return STRINGS;
+
+    case 'Decimal':
+      return DECIMALS;
+
+    case 'DateTimeISO':
+    case 'DateTime':
+      return DATES;
+
+    case 'Int':
+      return INTS;
+
+    case 'Boolean':
+      return ['true', 1];
+
+    case 'JSON':
+      return [null, 1, 'x', [], {}, { id: '\0' }, { id: '\ud800', type: 'llm.request' }];
+
+    default:
+      return ENUMS;
+  }
+}
+
+type Path = readonly (string | number)[];
+
+interface Leaf {
+  readonly path: Path;
+  readonly type: GraphQLInputType;
+}
+
+/** Every leaf of an input, by the type that the schema gives it. Fails on a field that the example leaves out. */
+function leavesOf(type: GraphQLInputType, value: unknown, path: Path = []): Leaf[] {
+  const bare = getNullableType(type);
+
+  if (value === null && (isListType(bare) || isInputObjectType(bare))) {
+    return [];
+  }
+
+  if (isListType(bare)) {
+    return (value as unknown[]).flatMap((item, index) =>
+      leavesOf(bare.ofType as GraphQLInputType, item, [...path, index]),
+    );
+  }
+
+  if (!isInputObjectType(bare)) {
+    return [{ path, type }];
+  }
+
+  return Object.values(bare.getFields()).flatMap(field => {
+    const given = (value as Record<string, unknown>)[field.name];
+
+    if (given === undefined) {
+      throw new Error(`the example of ${bare.name} lacks ${field.name}`);
+    }
+
+    return leavesOf(field.type, given, [...path, field.name]);
+  });
+}
+
+function withValue(value: unknown, [head, ...rest]: Path, leaf: unknown): unknown {
+  if (head === undefined) {
+    return leaf;
+  }
+
+  if (Array.isArray(value)) {
+    return value.map((item, index) => (index === head ? withValue(item, rest, leaf) : (item as unknown)));
+  }
+
+  const members = value as Record<string, unknown>;
+
+  return { ...members, [head]: withValue(members[head], rest, leaf) };
+}
+
+interface GraphqlBody {
+  readonly data?: Record<string, { userErrors?: { code: string; message: string; field: string[] }[] } | null> | null;
+  readonly errors?: { message: string; extensions: { code: string; requestId?: string } }[];
+}
+
+describe('GraphQL', () => {
+  async function ask(
+    text: string,
+    variables: object,
+    key = product.platformKey,
+  ): Promise<{ status: number; text: string; body: GraphqlBody }> {
+    const got = await send({ path: '/graphql', key, body: JSON.stringify({ query: text, variables }) });
+
+    return { ...got, body: got.body as GraphqlBody };
+  }
+
+  /** An input of each mutation with every field filled, fit to be accepted but for what a test puts into it. */
+  async function examples(): Promise<Record<string, () => object | Promise<object>>> {
+    const { services } = product.app;
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('1') }] });
+    const aDraft = async (): Promise<string> => {
+      const { version } = await services.pricing.createVersion(product.scope(), {
+        priceBookId: bookId,
+        prices: [{ meterId, name: 'x', pattern: {}, model: perMillion('1') }],
+        idempotencyKey: randomUUID(),
+      });
+
+      return version.id;
+    };
+    // A publication of one instant must not stand in the way of the next.
+    let quarters = 0;
+    const nextQuarter = (): string => new Date(Date.UTC(2027, 0, 1) + ++quarters * 900_000).toISOString();
+    const { model } = await services.catalog.createModel(product.scope(), {
+      key: `model-${randomUUID()}`,
+      provider: 'p',
+      family: 'f',
+      modality: 'text',
+      contextBands: [],
+      idempotencyKey: randomUUID(),
+    });
+    const { alert } = await services.alerts.create(
+      product.scope(customerId),
+      { name: 'x', budget: null, thresholds: [{ amount: '1' }], idempotencyKey: randomUUID() },
+      services.rating,
+    );
+    const idempotencyKey = (): string => randomUUID();
+    const tenantId = customerId;
+    const word = (): string => `x${randomUUID().replaceAll('-', '')}`.slice(0, 30);
+    const rate = { amount: '1', per: '1' };
+
+    return {
+      tenantCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        parentId: product.platformId,
+        kind: 'CUSTOMER',
+        name: 'x',
+        currency: 'USD',
+        timeZone: 'UTC',
+        region: 'eu',
+      }),
+      apiKeyCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        tenantId,
+        name: 'x',
+        prefix: 'rb',
+        mode: 'LIVE',
+        permissions: ['usage:read'],
+        expiresAt: '2027-01-01T00:00:00Z',
+      }),
+      apiKeyRevoke: () => ({ tenantId, apiKeyId: 'key_0123456789ABCDEFGHJKMNPQRS' }),
+      webhookEndpointCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        tenantId,
+        url: 'https://example.com/',
+        eventTypes: ['invoice.issued'],
+      }),
+      webhookDeliveryReplay: () => ({ tenantId, webhookDeliveryId: 'whd_0123456789ABCDEFGHJKMNPQRS' }),
+      modelCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        key: word(),
+        provider: 'p',
+        family: 'f',
+        modality: 'text',
+        contextBands: [{ above: '1', name: 'long' }],
+      }),
+      modelCostSet: () => ({
+        idempotencyKey: idempotencyKey(),
+        modelId: model.id,
+        effectiveAt: new Date(Math.floor(Math.random() * 1e12)).toISOString(),
+        currency: 'USD',
+        rates: [{ kind: 'input_tokens', amount: '1', per: '1' }],
+        source: 'x',
+      }),
+      meterCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        key: word(),
+        eventType: 'fuzz.event',
+        filter: 'type == "x"',
+        aggregation: 'SUM',
+        valueProperty: 'value',
+        dimensions: [{ name: 'model', property: 'model' }],
+        unit: 'token',
+      }),
+      priceBookCreate: () => ({ idempotencyKey: idempotencyKey(), tenantId, name: word(), currency: 'USD' }),
+      priceBookVersionCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        tenantId: product.platformId,
+        priceBookId: bookId,
+        prices: [
+          {
+            meterId,
+            name: 'x',
+            dimensions: [{ name: 'model', value: 'm*' }],
+            model: {
+              kind: 'GRADUATED',
+              amount: null,
+              rate: null,
+              size: null,
+              free: null,
+              tiers: [
+                { upTo: '1', rate, flat: '0' },
+                { upTo: null, rate, flat: '0' },
+              ],
+            },
+          },
+        ],
+      }),
+      priceBookPublish: async () => ({
+        tenantId: product.platformId,
+        versionId: await aDraft(),
+        effectiveAt: nextQuarter(),
+      }),
+      priceBookWithdraw: async () => ({ tenantId: product.platformId, versionId: await aDraft() }),
+      contractCreate: async () => ({
+        idempotencyKey: idempotencyKey(),
+        sellerId: product.platformId,
+        buyerId: await aTenant(product),
+        priceBookId: bookId,
+        startsAt: '2026-12-01T00:00:00Z',
+        graceHours: 1,
+      }),
+      usageRecord: () => ({ events: [{ id: 'x', type: 'nobody.counts', time: NOW.toISOString() }] }),
+      invoiceIssue: () => ({
+        idempotencyKey: idempotencyKey(),
+        tenantId,
+        invoiceId: 'inv_0123456789ABCDEFGHJKMNPQRS',
+        acceptUnpriced: false,
+      }),
+      spendAlertCreate: () => ({
+        idempotencyKey: idempotencyKey(),
+        tenantId,
+        name: 'x',
+        budget: '1',
+        thresholds: [{ amount: '1', percent: null }],
+      }),
+      spendAlertArchive: () => ({ tenantId, spendAlertId: alert.id }),
+    };
+  }
+
+  test('no value in any field of any mutation is answered by an internal error, and what is refused changes nothing', async () => {
+    const byName = await examples();
+    const mutations = product.app.schema.getMutationType()?.getFields() ?? {};
+    expect(Object.keys(byName).sort()).toEqual(Object.keys(mutations).sort());
+    const faults: string[] = [];
+    let asked = 0;
+    let accepted = 0;
+
+    for (const [mutation, example] of Object.entries(byName)) {
+      const input = mutations[mutation]?.args[0]?.type;
+
+      if (!input) {
+        throw new Error(`${mutation} has no input`);
+      }
+
+      const fields = (getNamedType(input) as GraphQLInputObjectType).getFields();
+      const text = `mutation ($input: ${String(input)}) { ${mutation}(input: $input) { userErrors { code message field } } }`;
+
+      for (const { path, type } of leavesOf(input, await example())) {
+        for (const value of hostileFor(type)) {
+          const given = withValue(await example(), path, value);
+          const before = await counts();
+          const { status, text: answer, body } = await ask(text, { input: given });
+          asked += 1;
+          const what = `${mutation} ${path.join('.')} = ${JSON.stringify(value)?.slice(0, 60)}`;
+          const userErrors = body.data?.[mutation]?.userErrors ?? [];
+          const errors = body.errors ?? [];
+          const isRefused = userErrors.length > 0 || errors.length > 0;
+          const after = await counts();
+
+          if (status >= 500 || errors.some(error => error.extensions.code === 'INTERNAL')) {
+            faults.push(`${what}: ${status} ${answer.slice(0, 200)}`);
+          } else if (answer.length > 4_000 || LEAK.test(answer)) {
+            faults.push(`${what}: leaks or echoes ${answer.length} characters: ${answer.slice(0, 300)}`);
+          } else if (userErrors.some(({ field: [first] }) => first === undefined || !(first in fields))) {
+            faults.push(`${what}: names no field: ${answer.slice(0, 300)}`);
+          } else if (errors.length > 0 && !errors.every(error => error.extensions.code === 'BAD_USER_INPUT')) {
+            faults.push(`${what}: ${answer.slice(0, 300)}`);
+          } else if (isRefused && JSON.stringify(before) !== JSON.stringify(after)) {
+            faults.push(`${what}: refused, and rows were written`);
+          }
+
+          accepted += isRefused ? 0 : 1;
+        }
+      }
+    }
+
+    expect(faults).toEqual([]);
+    expect(asked).toBeGreaterThan(1_000);
+    expect(accepted).toBeGreaterThan(20);
+  });
+
+  test('no value in any argument of any query is answered by an internal error', async () => {
+    const faults: string[] = [];
+    const schema = product.app.schema;
+    const tenantFields = Object.values((schema.getType('Tenant') as GraphQLObjectType).getFields());
+    const rootFields = Object.values(schema.getQueryType()?.getFields() ?? {});
+    const EXAMPLES: Readonly<Record<string, unknown>> = { from: '2026-11-01T00:00:00Z', until: '2026-11-30T00:00:00Z' };
+    const onePage = (name: string): string =>
+      name.endsWith('Connection') ? '{ pageInfo { endCursor } }' : '{ __typename }';
+    let asked = 0;
+
+    for (const [field, wrap] of [
+      ...rootFields.map(root => [root, (inner: string) => inner] as const),
+      ...tenantFields.map(root => [root, (inner: string) => `tenant { ${inner} }`] as const),
+    ]) {
+      for (const argument of field.args) {
+        const plain = hostileFor(argument.type);
+        const cursors = argument.name === 'after' ? STRINGS.map(value => Buffer.from(value).toString('base64url')) : [];
+
+        for (const value of [...plain, ...cursors]) {
+          const declared = field.args.map(arg => `$${arg.name}: ${String(arg.type)}`).join(', ');
+          const passed = field.args.map(arg => `${arg.name}: $${arg.name}`).join(', ');
+          const variables = Object.fromEntries(
+            field.args.flatMap(arg =>
+              arg.name === argument.name
+                ? [[arg.name, value]]
+                : arg.name in EXAMPLES
+                  ? [[arg.name, EXAMPLES[arg.name]]]
+                  : arg.name === 'id'
+                    ? [[arg.name, customerId]]
+                    : [],
+            ),
+          );
+          const { status, text, body } = await ask(
+            `query (${declared}) { ${wrap(`${field.name}(${passed}) ${onePage(getNamedType(field.type).name)}`)} }`,
+            variables,
+          );
+          asked += 1;
+          const what = `${field.name} ${argument.name} = ${JSON.stringify(value)?.slice(0, 60)}`;
+          const codes = (body.errors ?? []).map(error => error.extensions.code);
+
+          if (status >= 500 || codes.some(code => !['BAD_USER_INPUT', 'INVALID_INPUT'].includes(code))) {
+            faults.push(`${what}: ${status} ${text.slice(0, 200)}`);
+          } else if (text.length > 4_000 || LEAK.test(text)) {
+            faults.push(`${what}: leaks or echoes: ${text.slice(0, 200)}`);
+          }
+        }
+      }
+    }
+
+    expect(faults).toEqual([]);
+    expect(asked).toBeGreaterThan(300);
+  });
+
+  test.each<readonly [what: string, sent: () => Sent, answer: string]>([
+    ['malformed JSON', () => ({ body: '{"query": "{ viewer' }), '400 BAD_REQUEST'],
+    ['an empty body', () => ({ body: '' }), '400 BAD_REQUEST'],
+    ['null', () => ({ body: 'null' }), '400 BAD_REQUEST'],
+    [
+      'an array of operations',
+      () => ({ body: '[{"query":"{ __typename }"},{"query":"{ __typename }"}]' }),
+      '400 BAD_REQUEST',
+    ],
+    ['a query that is a number', () => ({ body: '{"query": 1}' }), '400 BAD_REQUEST'],
+    ['variables that are text', () => ({ body: '{"query": "{ __typename }", "variables": "x"}' }), '400 BAD_REQUEST'],
+    [
+      'an unknown operation',
+      () => ({ body: '{"query": "{ __typename }", "operationName": "__proto__"}' }),
+      '400 OPERATION_RESOLUTION_FAILURE',
+    ],
+    [
+      'text that is no GraphQL',
+      () => ({ body: JSON.stringify({ query: "'; drop table tenant; --" }) }),
+      '400 GRAPHQL_PARSE_FAILED',
+    ],
+    ['a NUL in the document', () => ({ body: JSON.stringify({ query: '{ viewer\0 }' }) }), '400 GRAPHQL_PARSE_FAILED'],
+    [
+      'an unknown field',
+      () => ({ body: JSON.stringify({ query: '{ users { password } }' }) }),
+      '400 GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'a form',
+      () => ({ type: 'application/x-www-form-urlencoded', body: 'query={viewer{apiKeyId}}' }),
+      '400 BAD_REQUEST',
+    ],
+    ['a multipart body', () => ({ type: 'multipart/form-data; boundary=x', body: '--x--' }), '400 BAD_REQUEST'],
+    [
+      'a charset that is not UTF-8',
+      () => ({ body: Buffer.from('{"query":"query { tenant(id: \\"\xc4\\") { id } }"}', 'latin1') }),
+      '400 BAD_REQUEST',
+    ],
+    [
+      'a gzip bomb',
+      () => ({ headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(100_000_000, ' ')) }),
+      '413 BODY_TOO_LARGE',
+    ],
+    ['50 MB', () => ({ body: Buffer.alloc(50_000_000, ' ') }), '413 BODY_TOO_LARGE'],
+    [
+      'a document of 100,000 braces',
+      () => ({ body: JSON.stringify({ query: '{a'.repeat(100_000) }) }),
+      '400 GRAPHQL_PARSE_FAILED',
+    ],
+    [
+      'variables nested 100,000 deep',
+      () => ({
+        body: `{"query":"query ($x: ID) { tenant(id: $x) { id } }","variables":{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`,
+      }),
+      '*',
+    ],
+  ])('refuses %s', async (_what, sent, answer) => {
+    const got = await refused({ path: '/graphql', ...sent() });
+    expect(got).toEqual(answer === '*' ? expect.stringMatching(/^[24]\d\d (?!INTERNAL|none)/) : answer);
+  });
+
+  test('variables of the prototype pollute nothing', async () => {
+    const before = await counts();
+    const got = await send({
+      path: '/graphql',
+      body: '{"query":"query ($id: ID) { tenant(id: $id) { id } }","variables":{"__proto__":{"id":"x","polluted":1},"constructor":{"prototype":{"polluted":1}}}}',
+    });
+    expect(got.status).toBe(200);
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+    expect(await counts()).toEqual(before);
+  });
+
+  test('usageRecord judges each event by itself and refuses more than 1,000', async () => {
+    const before = await counts();
+    const text =
+      'mutation ($input: UsageRecordInput!) { usageRecord(input: $input) { accepted rejected { index code field } userErrors { code field } } }';
+    const good = anEvent({ time: NOW.toISOString(), properties: { model: 'm', tokens: 1 } });
+    const many = await ask(text, { input: { events: Array.from({ length: 1_001 }, () => good) } });
+    expect(many.body.data).toMatchObject({
+      usageRecord: { userErrors: [{ code: 'INVALID_INPUT', field: ['events'] }] },
+    });
+    const bad = await ask(text, {
+      input: {
+        events: [1, '\0', [], { ...good, id: '\0' }, { ...good, properties: { tokens: 1e308, model: 'm' } }],
+      },
+    });
+    expect(bad.body.data?.['usageRecord']).toMatchObject({
+      accepted: 0,
+      rejected: [
+        { index: 0, code: 'INVALID_ITEM' },
+        { index: 1, code: 'INVALID_ITEM' },
+        { index: 2, code: 'INVALID_ITEM' },
+        { index: 3, code: 'INVALID_ID', field: 'id' },
+        { index: 4, code: 'INVALID_QUANTITY', field: 'properties.tokens' },
+      ],
+    });
+    const literal = await ask(
+      'mutation { usageRecord(input: { events: [{ id: "a\\u0000", type: "llm.request" }, { id: 1e999 }] }) { accepted rejected { code } } }',
+      {},
+    );
+    expect(literal.body.data?.['usageRecord']).toEqual({
+      accepted: 0,
+      rejected: [{ code: 'INVALID_ID' }, { code: 'INVALID_TYPE' }],
+    });
+    expect(await counts()).toEqual(before);
+  });
+
+  describe('price books', () => {
+    const CREATE =
+      'mutation ($input: PriceBookVersionCreateInput!) { priceBookVersionCreate(input: $input) { priceBookVersion { id } userErrors { code message field } } }';
+    const rate = { amount: '1' };
+    let bookId: string;
+
+    beforeAll(async () => {
+      ({ bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('1') }] }));
+    });
+
+    const tiers = (...upTo: (string | null)[]): object => ({
+      kind: 'GRADUATED',
+      tiers: upTo.map(end => ({ upTo: end, rate })),
+    });
+
+    test.each<readonly [what: string, model: object, field: string]>([
+      ['tiers that go back', tiers('10', '5', null), 'tiers'],
+      ['two tiers with one end', tiers('10', '10', null), 'tiers'],
+      ['an open tier in the middle', tiers('10', null, '20'), 'tiers'],
+      ['a last tier that ends', tiers('10', '20'), 'tiers'],
+      ['a tier up to 0', tiers('0', null), 'tiers'],
+      ['a tier up to less than 0', tiers('-5', null), 'tiers'],
+      ['no tiers', { kind: 'GRADUATED', tiers: [] }, 'tiers'],
+      ['101 tiers', tiers(...Array.from({ length: 100 }, (_, n) => String(n + 1)), null), 'tiers'],
+      ['tiers left out', { kind: 'VOLUME' }, 'tiers'],
+      ['a rate per 0', { kind: 'PER_UNIT', rate: { amount: '1', per: '0' } }, 'rate'],
+      ['a negative rate', { kind: 'PER_UNIT', rate: { amount: '-1', per: '1' } }, 'rate'],
+      ['a package of 0', { kind: 'PACKAGE', amount: '1', size: '0' }, 'size'],
+      ['a flat price without its amount', { kind: 'FLAT' }, 'amount'],
+      ['members of another kind', { kind: 'FLAT', amount: '1', tiers: [{ upTo: null, rate }] }, 'tiers'],
+    ])('refuse %s', async (_what, model, field) => {
+      const before = await counts();
+      const { body } = await ask(CREATE, {
+        input: { idempotencyKey: randomUUID(), priceBookId: bookId, prices: [{ meterId, name: 'x', model }] },
+      });
+      const [error] = body.data?.['priceBookVersionCreate']?.userErrors ?? [];
+      expect(error?.code).toBe('INVALID_INPUT');
+      expect(error?.field.slice(0, 3)).toEqual(['prices', '0', 'model']);
+      expect(error?.field).toContain(field);
+      expect(await counts()).toEqual(before);
+    });
+
+    test('refuse to publish two prices that are equally specific, and publish nothing', async () => {
+      const price = (value: string): object => ({
+        meterId,
+        name: value,
+        dimensions: [{ name: 'model', value }],
+        model: { kind: 'PER_UNIT', rate },
+      });
+      const { body } = await ask(CREATE, {
+        input: { idempotencyKey: randomUUID(), priceBookId: bookId, prices: [price('gpt'), price('gpt')] },
+      });
+      const created = body.data?.['priceBookVersionCreate'] as unknown as { priceBookVersion: { id: string } };
+      const versionId = created.priceBookVersion.id;
+      const before = await counts();
+      const published = await ask(
+        'mutation ($input: PriceBookPublishInput!) { priceBookPublish(input: $input) { userErrors { code field } } }',
+        { input: { versionId } },
+      );
+      expect(published.body.data?.['priceBookPublish']?.userErrors).toEqual([
+        { code: 'PRICES_AMBIGUOUS', field: expect.any(Array) },
+      ]);
+      expect(published.body.data?.['priceBookPublish']?.userErrors?.[0]?.field.length).toBeGreaterThan(0);
+      expect(await counts()).toEqual(before);
+      expect(
+        await asSuperuser(product.database, 'select status, effective_at from price_book_version where id = $1', [
+          versionId,
+        ]),
+      ).toEqual([{ status: 'DRAFT', effective_at: null }]);
+    });
+  });
+
+  test.each<readonly [what: string, filter: string]>([
+    ['matches()', 'subject.matches("(a+)+$")'],
+    ['nested macros', '[1,2,3].all(a, [1,2,3].all(b, [1,2,3].all(c, a + b + c > 0)))'],
+    ['3,000 characters', `type == "${'x'.repeat(3_000)}"`],
+    ['3,000 brackets', `${'('.repeat(1_500)}true${')'.repeat(1_500)}`],
+    ['an expression that is no boolean', '1 + 1'],
+    ['an unknown name', 'process.exit()'],
+    ['a broken expression', 'type =='],
+    ['a NUL', 'type == "\0"'],
+    ['half a surrogate pair', 'type == "\ud800"'],
+  ])('refuses a meter whose filter has %s', async (_what, filter) => {
+    const before = await counts();
+    const startedAt = performance.now();
+    const { body } = await ask(
+      'mutation ($input: MeterCreateInput!) { meterCreate(input: $input) { userErrors { code message field } } }',
+      {
+        input: {
+          idempotencyKey: randomUUID(),
+          key: 'hostile',
+          eventType: 'x',
+          filter,
+          aggregation: 'COUNT',
+          unit: 'call',
+        },
+      },
+    );
+    expect(body.data?.['meterCreate']?.userErrors).toMatchObject([{ code: 'INVALID_INPUT', field: ['filter'] }]);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(await counts()).toEqual(before);
+  });
+
+  test.each<readonly [field: string, value: string]>([
+    ...['+02:00', 'Mars/Olympus', 'europe', '', 'UTC\0', 'Europe/Berlin; drop', 'GMT+25', '../etc'].map(
+      value => ['timeZone', value] as const,
+    ),
+    ...['usd', 'US', 'XXX', 'BTC', '', 'USD ', 'U\0D', '💶💶💶'].map(value => ['currency', value] as const),
+    ...['EU', '', 'eu\0', 'e', "eu'"].map(value => ['region', value] as const),
+  ])('refuses a tenant whose %s is %j', async (field, value) => {
+    const before = await counts();
+    const { body } = await ask(
+      'mutation ($input: TenantCreateInput!) { tenantCreate(input: $input) { userErrors { code message field } } }',
+      {
+        input: {
+          idempotencyKey: randomUUID(),
+          kind: 'CUSTOMER',
+          name: 'x',
+          currency: 'USD',
+          timeZone: 'UTC',
+          region: 'eu',
+          [field]: value,
+        },
+      },
+    );
+    expect(body.data?.['tenantCreate']?.userErrors).toMatchObject([{ code: 'INVALID_INPUT', field: [field] }]);
+    expect(await counts()).toEqual(before);
+  });
+
+  test('a test key records nothing and changes nothing, whatever it asks for', async () => {
+    const key = await aKey(product.app, product.scope(), ALL_PERMISSIONS, 'TEST');
+    const byName = await examples();
+    const inputs = new Map<string, object>();
+
+    for (const [mutation, example] of Object.entries(byName)) {
+      inputs.set(mutation, await example());
+    }
+
+    const before = await counts();
+
+    for (const [mutation, example] of inputs) {
+      const input = product.app.schema.getMutationType()?.getFields()[mutation]?.args[0]?.type;
+      const { body } = await ask(
+        `mutation ($input: ${String(input)}) { ${mutation}(input: $input) { userErrors { code message field } } }`,
+        {
+          input:
+            mutation === 'usageRecord'
+              ? { events: [anEvent({ time: NOW.toISOString(), properties: { model: 'm', tokens: 1 } })] }
+              : example,
+        },
+        key,
+      );
+
+      if (mutation === 'usageRecord') {
+        expect(body).toEqual({ data: { usageRecord: { userErrors: [] } } });
+      } else {
+        expect([mutation, body.errors?.[0]?.extensions.code]).toEqual([mutation, 'FORBIDDEN']);
+      }
+    }
+
+    const dry = await send({
+      key,
+      body: JSON.stringify(anEvent({ time: NOW.toISOString(), properties: { model: 'm', tokens: 1 } })),
+    });
+    expect({ status: dry.status, body: dry.body }).toEqual({
+      status: 200,
+      body: { accepted: 1, duplicates: [], conflicts: [], rejected: [], isDryRun: true },
+    });
+    expect(await counts()).toEqual(before);
+  });
+});
+
+describe('keys', () => {
+  const both = async (key: string | null): Promise<string[]> => [
+    await refused({ key, body: '[]' }),
+    await refused({ key, path: '/graphql', body: '{"query":"{ viewer { apiKeyId } }"}' }),
+  ];
+  const REFUSED = ['401 UNAUTHENTICATED', '401 UNAUTHENTICATED'];
+
+  test('that are none, malformed, or wrong in a character are refused alike', async () => {
+    const key = await aKey(product.app, product.scope());
+    const flipped = key.slice(0, -1) + (key.endsWith('0') ? '1' : '0');
+    const middle = key.slice(0, 20) + (key[20] === 'a' ? 'b' : 'a') + key.slice(21);
+
+    for (const wrong of [
+      null,
+      '',
+      'x',
+      'rb_live_',
+      flipped,
+      middle,
+      key.toUpperCase(),
+      `${key}x`,
+      key.slice(0, -1),
+      key.replace('live', 'test'),
+      `x`.repeat(8_000),
+      "' or true --",
+      '__proto__',
+    ]) {
+      expect([wrong?.slice(0, 20), await both(wrong)]).toEqual([wrong?.slice(0, 20), REFUSED]);
+    }
+
+    for (const authorization of [`Basic ${key}`, key, `Bearer  ${key}`, `Bearer`]) {
+      expect([authorization.slice(0, 8), await refused({ key: null, headers: { authorization }, body: '[]' })]).toEqual(
+        [authorization.slice(0, 8), '401 UNAUTHENTICATED'],
+      );
+    }
+  });
+
+  test('that have expired are refused from that second on', async () => {
+    const expiresAt = new Date(product.app.clock().getTime() + 3_600_000);
+    const { text } = await product.app.services.access.create(
+      product.scope(),
+      {
+        name: 'short',
+        prefix: 'rb',
+        mode: 'LIVE',
+        permissions: ['usage:write'],
+        expiresAt,
+        idempotencyKey: randomUUID(),
+      },
+      new Set(ALL_PERMISSIONS),
+    );
+    const key = text ?? '';
+    expect((await send({ key, body: '[]' })).status).toBe(200);
+    product.setClock(new Date(expiresAt.getTime() - 500));
+    expect((await send({ key, body: '[]' })).status).toBe(200);
+    product.setClock(expiresAt);
+    expect(await both(key)).toEqual(REFUSED);
+    product.setClock(NOW);
+  });
+
+  test('that are revoked are refused at once here and within a second in another process', async () => {
+    const app = await createApp({ ...product.app.config, port: 0 }, { clock: product.app.clock });
+    const server = await startServer(app);
+
+    try {
+      const { key, text } = await product.app.services.access.create(
+        product.scope(),
+        {
+          name: 'gone',
+          prefix: 'rb',
+          mode: 'LIVE',
+          permissions: ['usage:write'],
+          expiresAt: null,
+          idempotencyKey: randomUUID(),
+        },
+        new Set(ALL_PERMISSIONS),
+      );
+      const there = async (): Promise<number> => {
+        const answer = await fetch(`${server.url}/v1/usage`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${text}` },
+          body: '[]',
+        });
+
+        return answer.status;
+      };
+      expect((await send({ key: text, body: '[]' })).status).toBe(200);
+      expect(await there()).toBe(200);
+      await product.app.services.access.revoke(product.scope(), key.id);
+      const revokedAt = performance.now();
+      expect(await both(text)).toEqual(REFUSED);
+      await until(async () => (await there()) === 401, 5);
+      expect(performance.now() - revokedAt).toBeLessThan(1_200);
+      await new Promise(resolve => setTimeout(resolve, 50));
+      expect(await there()).toBe(401);
+    } finally {
+      await server.close();
+      await app.close();
+    }
+  });
+
+  test('without the permission are told which one is missing', async () => {
+    const key = await aKey(product.app, product.scope(), ['catalog:read']);
+    const before = await counts();
+    const usage = await send({ key, body: '[]' });
+    expect({ status: usage.status, error: usage.body.error }).toEqual({
+      status: 403,
+      error: { code: 'FORBIDDEN', message: 'this key lacks the permission usage:write', requestId: expect.any(String) },
+    });
+    const answer = await product.graphql(
+      key,
+      'mutation { spendAlertArchive(input: { spendAlertId: "x" }) { userErrors { message } } }',
+    );
+    expect({
+      data: answer.data,
+      errors: answer.errors?.map(({ message, extensions }) => [message, extensions.code]),
+    }).toEqual({
+      data: null,
+      errors: [['this key lacks the permission alerts:write', 'FORBIDDEN']],
+    });
+    expect(await counts()).toEqual(before);
+  });
+
+  test('make no key that may do more than they', async () => {
+    const key = await aKey(product.app, product.scope(), ['keys:write', 'usage:read']);
+    const before = await counts();
+    const text =
+      'mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { text userErrors { code field } } }';
+
+    for (const [permissions, code] of [
+      [['usage:write'], 'FORBIDDEN'],
+      [['usage:read', 'keys:read'], 'FORBIDDEN'],
+      [['*'], 'INVALID_INPUT'],
+      [['__proto__'], 'INVALID_INPUT'],
+      [[], 'INVALID_INPUT'],
+    ] as const) {
+      const answer = await product.graphql(key, text, {
+        input: { idempotencyKey: randomUUID(), name: 'x', permissions },
+      });
+      expect(answer.data.apiKeyCreate).toEqual({ text: null, userErrors: [{ code, field: ['permissions'] }] });
+    }
+
+    expect(await counts()).toEqual(before);
+  });
+});

@@ -1,0 +1,582 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import pg from 'pg';
+import { jobsFor } from '../src/flow.js';
+import { invoicingHandlers, invoicingJobs } from '../src/invoicing/index.js';
+import type { Fact, JobDefinition, JobHandler, JobPayload, Scope } from '../src/platform/index.js';
+import { ratingHandlers, ratingJobs } from '../src/rating/index.js';
+import { webhooksHandlers, webhooksJobs } from '../src/webhooks/index.js';
+import { KEEP_SET_UP, RESTORE_SET_UP } from './crash/harness.js';
+import { aContract, aMeter, anEvent, aPriceBook, aTenant, aVersion, perMillion } from './support/builders.js';
+import { asSuperuser } from './support/database.js';
+import { aProduct, until, type Product } from './support/product.js';
+
+/** Columns that count how often something was looked at, or how long it took, and say nothing of what is true. */
+const UNTOLD: readonly string[] = ['usage_touch.n', 'rating_mark.n', 'webhook_attempt.latency_ms'];
+
+const NOW = new Date('2026-12-10T12:00:00Z');
+
+interface Place {
+  readonly tenantId: string;
+  readonly bookId: string;
+  readonly meterId: string;
+  /** Its own, so that no other place's meter counts its events. */
+  readonly eventType: string;
+}
+
+interface Case {
+  /** Brings the place to where the job has something to do. */
+  readonly prepare: (place: Place) => Promise<void>;
+  readonly payload: (place: Place) => Promise<JobPayload>;
+}
+
+describe('a job', () => {
+  let product: Product;
+  let superuser: pg.Client;
+  let receiver: Server;
+  let handlers: readonly JobHandler[];
+  const received: string[] = [];
+
+  beforeAll(async () => {
+    product = await aProduct({ now: NOW });
+    superuser = new pg.Client({ connectionString: product.database.adminUrl });
+    await superuser.connect();
+    receiver = await aReceiver(received);
+    const { webhooks, rating, invoicing } = product.app.services;
+    handlers = [...webhooksHandlers(webhooks), ...ratingHandlers(rating), ...invoicingHandlers(invoicing)];
+  });
+
+  afterAll(async () => {
+    receiver.close();
+    await superuser.end();
+    await product.close();
+  });
+
+  const own = (tenantId: string): Scope => ({ ...product.scope(tenantId), now: NOW, requestId: 'a job' });
+
+  const run = async (job: JobDefinition, payload: JobPayload): Promise<void> => {
+    const found = handlers.find(handler => handler.job === job);
+
+    if (!found) {
+      throw new Error(`no handler for ${job.name}`);
+    }
+
+    await found.handle(own(payload.tenantId), payload);
+  };
+
+  /** Takes every fact out of the outbox, and does what it asks for when told to, until there is none. */
+  const settle = async (act: boolean): Promise<void> => {
+    for (;;) {
+      const { rows } = await superuser.query<{
+        id: string;
+        tenant_id: string;
+        topic: string;
+        payload: Fact['payload'];
+      }>('delete from outbox returning id::text, tenant_id, topic, payload');
+
+      if (rows.length === 0) {
+        return;
+      }
+
+      const facts = rows
+        .map(row => ({ id: row.id, tenantId: row.tenant_id, topic: row.topic, payload: row.payload }))
+        .sort((a, b) => Number(BigInt(a.id) - BigInt(b.id)));
+
+      for (const { job, payload } of act ? jobsFor(facts) : []) {
+        await run(job, payload);
+      }
+    }
+  };
+
+  const aPlace = async (): Promise<Place> => {
+    const tenantId = await aTenant(product, { timeZone: 'Europe/Berlin' });
+    const eventType = `llm.${randomUUID()}`;
+    const meterId = await aMeter(product, { eventType });
+    const { bookId } = await aPriceBook(product, {
+      prices: [{ meterId, model: graduated('2.5') }],
+    });
+    await aContract(product, { buyerId: tenantId, bookId, graceHours: 0 });
+    const { port } = receiver.address() as AddressInfo;
+    await product.app.services.webhooks.createEndpoint(own(tenantId), {
+      url: `http://127.0.0.1:${port}/hook`,
+      eventTypes: ['spend_alert.triggered', 'invoice.issued'],
+      idempotencyKey: 'endpoint',
+    });
+    await product.app.services.alerts.create(
+      own(tenantId),
+      { name: 'Spend', budget: '10', thresholds: [{ percent: '10' }, { amount: '4' }], idempotencyKey: 'alert' },
+      product.app.services.rating,
+    );
+    const place = { tenantId, bookId, meterId, eventType };
+    await use(place, [
+      ['a', '2026-11-02T08:00:00Z', '1000000.000000000001'],
+      ['b', '2026-11-20T08:00:00Z', '700000.5'],
+      ['c', '2026-12-02T08:00:00Z', '300'],
+    ]);
+
+    return place;
+  };
+
+  const use = async (
+    { tenantId, eventType: type }: Place,
+    events: readonly (readonly [string, string, string])[],
+  ): Promise<void> => {
+    await product.app.services.usage.accept(
+      own(tenantId),
+      events.map(([id, time, tokens]) => anEvent({ id, type, time, properties: { model: 'm', tokens } })),
+      { keyId: 'key', isDryRun: false },
+    );
+  };
+
+  const rated = async ({ tenantId }: Place): Promise<void> => run(ratingJobs.rateTenant, { v: 1, tenantId });
+
+  const repriced = async (place: Place): Promise<void> => {
+    await rated(place);
+    await aVersion(product, {
+      bookId: place.bookId,
+      prices: [{ meterId: place.meterId, model: graduated('3.5') }],
+      effectiveAt: new Date('2026-11-16T00:00:00Z'),
+    });
+  };
+
+  const cases: ReadonlyMap<JobDefinition, Case> = new Map<JobDefinition, Case>([
+    [
+      erased(ratingJobs.rateTenant),
+      { prepare: async () => undefined, payload: async ({ tenantId }) => ({ v: 1, tenantId }) },
+    ],
+    [
+      erased(ratingJobs.rerateTenant),
+      {
+        prepare: repriced,
+        payload: async ({ tenantId }) => ({ v: 1, tenantId, from: '2026-11-16T00:00:00.000Z' }),
+      },
+    ],
+    [
+      erased(ratingJobs.repriceBook),
+      {
+        prepare: repriced,
+        payload: async ({ bookId }) => ({
+          v: 1,
+          tenantId: product.platformId,
+          priceBookId: bookId,
+          from: '2026-11-16T00:00:00.000Z',
+        }),
+      },
+    ],
+    [
+      erased(invoicingJobs.closePeriod),
+      {
+        prepare: async place => {
+          await rated(place);
+          // What came last is rated in the transaction that issues.
+          await use(place, [['late', '2026-11-30T22:59:59Z', '41.5']]);
+        },
+        payload: async ({ tenantId }) => {
+          const { rows } = await superuser.query<{ id: string }>(
+            'select id from invoice where tenant_id = $1 and due_at <= $2',
+            [tenantId, NOW],
+          );
+
+          return { v: 1, tenantId, invoiceId: only(rows).id };
+        },
+      },
+    ],
+    [
+      erased(webhooksJobs.deliver),
+      {
+        prepare: rated,
+        payload: async ({ tenantId }) => {
+          const { rows } = await superuser.query<{ id: string }>(
+            `select d.id from webhook_delivery d join alert_firing f on d.message_id = 'msg_' || f.id
+             where d.tenant_id = $1 and f.threshold = 'amount:4'`,
+            [tenantId],
+          );
+
+          return { v: 1, tenantId, deliveryId: only(rows).id };
+        },
+      },
+    ],
+  ]);
+
+  test('of every catalog is among those that are run twice here', async () => {
+    const rooms = readdirSync('src', { withFileTypes: true }).filter(entry => entry.isDirectory());
+    const files = rooms.flatMap(({ name }) =>
+      readdirSync(`src/${name}`).flatMap(file => (file.endsWith('.jobs.ts') ? [`../src/${name}/${file}`] : [])),
+    );
+    const catalogs = await Promise.all(
+      files.map(async file => (await import(file.replace('.ts', '.js'))) as Readonly<Record<string, unknown>>),
+    );
+    const names = catalogs
+      .flatMap(catalog => Object.values(catalog))
+      .flatMap(part => (typeof part === 'object' && part !== null ? Object.values(part) : []))
+      .map(job => (job as JobDefinition).name);
+
+    expect([...cases.keys()].map(({ name }) => name).sort()).toEqual(names.sort());
+    expect(handlers.map(({ job }) => job.name).sort()).toEqual(names);
+  });
+
+  test.each([...cases].map(([job, given]) => [job.name, job, given] as const))(
+    '%s changes nothing when it runs again, or twice at once',
+    async (_name, job, given) => {
+      const place = await aPlace();
+      await given.prepare(place);
+      await settle(false);
+      await superuser.query(KEEP_SET_UP);
+      const before = await dump(superuser);
+      const payload = await given.payload(place);
+      const after = async (work: () => Promise<unknown>): Promise<{ rows: Dump; posts: readonly string[] }> => {
+        await superuser.query(RESTORE_SET_UP);
+        received.length = 0;
+        await work();
+        await settle(true);
+
+        return {
+          rows: normalized(await dump(superuser), before),
+          posts: received.map(id => masked(id, JSON.stringify(before))).sort(),
+        };
+      };
+
+      const once = await after(() => run(job, payload));
+      const again = await after(async () => {
+        await run(job, payload);
+        await run(job, payload);
+      });
+      const atOnce = await after(() => Promise.all([run(job, payload), run(job, payload)]));
+      const muchLater = await after(async () => {
+        await run(job, payload);
+        await settle(true);
+        await run(job, payload);
+      });
+
+      expect(once.rows).not.toEqual(normalized(before, before));
+      expect(again).toEqual(once);
+      expect(atOnce).toEqual(once);
+      expect(muchLater).toEqual(once);
+    },
+  );
+});
+
+describe('what is told or asked several times', () => {
+  let product: Product;
+
+  beforeEach(async () => {
+    product = await aProduct({ now: NOW });
+  });
+
+  afterEach(async () => {
+    await product.close();
+  });
+
+  const own = (tenantId: string): Scope => product.scope(tenantId);
+
+  const aBuyer = async (bookId: string): Promise<string> => {
+    const tenantId = await aTenant(product);
+    await aContract(product, { buyerId: tenantId, bookId });
+
+    return tenantId;
+  };
+
+  const aBook = async (): Promise<string> => {
+    const meterId = await aMeter(product);
+
+    return (await aPriceBook(product, { prices: [{ meterId, model: perMillion('2.5') }] })).bookId;
+  };
+
+  const usage = (count: number): Record<string, unknown>[] =>
+    Array.from({ length: count }, (_, index) =>
+      anEvent({
+        id: `event ${index}`,
+        time: '2026-11-20T11:00:00Z',
+        properties: { model: `m${index % 3}`, tokens: '1000000.5' },
+      }),
+    );
+
+  const accept = (tenantId: string, events: readonly unknown[]) =>
+    product.app.services.usage.accept(own(tenantId), events, { keyId: 'key', isDryRun: false });
+
+  const draftOf = async (tenantId: string): Promise<string> => {
+    const rows = await asSuperuser<{ id: string }>(
+      product.database,
+      `select id from invoice where tenant_id = $1 and status = 'DRAFT'`,
+      [tenantId],
+    );
+
+    return only(rows).id;
+  };
+
+  test('facts told twice are charged, fired and posted once', async () => {
+    const received: string[] = [];
+    const receiver = await aReceiver(received);
+    const tenantId = await aBuyer(await aBook());
+    await product.app.services.webhooks.createEndpoint(own(tenantId), {
+      url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`,
+      eventTypes: ['spend_alert.triggered'],
+      idempotencyKey: 'endpoint',
+    });
+    await product.app.services.alerts.create(
+      own(tenantId),
+      { name: 'Spend', budget: null, thresholds: [{ amount: '1' }], idempotencyKey: 'alert' },
+      product.app.services.rating,
+    );
+    await accept(tenantId, usage(2));
+    const facts = await asSuperuser<{ topic: string }>(product.database, 'select topic from outbox order by id');
+    expect(facts.map(({ topic }) => topic)).toEqual(['price_book.changed', 'contract.changed', 'usage.accepted']);
+
+    // Every fact is told, and comes back as one does whose relay died before it could say so: three times in all.
+    await asSuperuser(product.database, 'create table outbox_again as table outbox');
+    const tellAgain = (): Promise<unknown> =>
+      asSuperuser(
+        product.database,
+        `insert into outbox overriding system value select * from outbox_again on conflict (tenant_id, id) do nothing`,
+      );
+    await product.app.relay.relayOnce();
+    await tellAgain();
+    product.app.work();
+    await until(async () => received.length > 0);
+    await tellAgain();
+    await until(async () => (await asSuperuser(product.database, 'select from outbox')).length === 0);
+    await until(
+      async () =>
+        (
+          await asSuperuser(
+            product.database,
+            `select from bullmq.job where state not in ('completed', 'failed') or state = 'failed'`,
+          )
+        ).length === 0,
+    );
+
+    expect(received).toHaveLength(1);
+    expect(
+      await asSuperuser(
+        product.database,
+        `select count(*)::int as charges, trim_scale(sum(amount))::text as amount, trim_scale(sum(quantity))::text as quantity,
+           (select count(*)::int from alert_firing) as firings, (select count(*)::int from webhook_attempt) as attempts from charge`,
+      ),
+    ).toEqual([{ charges: 1, amount: '5.0000025', quantity: '2000001', firings: 1, attempts: 1 }]);
+    receiver.close();
+  });
+
+  test('eight identical batches at once accept each event once', async () => {
+    const tenantId = await aBuyer(await aBook());
+    const receipts = await Promise.all(Array.from({ length: 8 }, () => accept(tenantId, usage(50))));
+
+    expect(receipts.reduce((total, { accepted }) => total + accepted, 0)).toBe(50);
+    expect(receipts.reduce((total, { duplicates }) => total + duplicates.length, 0)).toBe(7 * 50);
+    expect(receipts.flatMap(({ conflicts, rejected }) => [...conflicts, ...rejected])).toEqual([]);
+    expect(
+      await asSuperuser(
+        product.database,
+        `select count(*)::int as buckets, sum(event_count)::int as events, trim_scale(sum(quantity))::text as quantity,
+           (select count(*)::int from usage_event) as stored from usage_bucket`,
+      ),
+    ).toEqual([{ buckets: 3, events: 50, quantity: '50000025', stored: 50 }]);
+  });
+
+  test('eight batches at once with the same events in different orders accept each event once and do not deadlock', async () => {
+    const bookId = await aBook();
+    const buyers = [await aBuyer(bookId), await aBuyer(bookId)];
+    const events = buyers.flatMap(tenant => usage(30).map(event => ({ ...event, tenant })));
+    const receipts = await Promise.all(
+      Array.from({ length: 8 }, (_, turn) => {
+        const rotated = [...events.slice(turn * 7), ...events.slice(0, turn * 7)];
+
+        return accept(product.platformId, turn % 2 === 0 ? rotated : rotated.reverse());
+      }),
+    );
+
+    expect(receipts.reduce((total, { accepted }) => total + accepted, 0)).toBe(60);
+    expect(
+      await asSuperuser(
+        product.database,
+        'select sum(event_count)::int as events, trim_scale(sum(quantity))::text as quantity from usage_bucket',
+      ),
+    ).toEqual([{ events: 60, quantity: '60000030' }]);
+  });
+
+  test('one draft issued eight times at once is issued once; the other seven are refused by name', async () => {
+    const tenantId = await aBuyer(await aBook());
+    await accept(tenantId, usage(2));
+    await product.app.services.rating.rate(own(tenantId));
+    const invoiceId = await draftOf(tenantId);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, index) =>
+        product.app.services.invoicing.issue(own(tenantId), {
+          invoiceId,
+          acceptUnpriced: false,
+          idempotencyKey: `try ${index}`,
+        }),
+      ),
+    );
+
+    expect(outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value.invoice.number] : []))).toEqual(
+      ['INV-000001'],
+    );
+    expect(
+      outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [(outcome.reason as { code: string }).code] : [])),
+    ).toEqual(Array.from({ length: 7 }, () => 'INVALID_TRANSITION'));
+    expect(await numbers()).toEqual(['1']);
+    expect(await asSuperuser(product.database, 'select next_number from invoice_series')).toEqual([
+      { next_number: '2' },
+    ]);
+    expect(await asSuperuser(product.database, `select from audit_line where action = 'invoice.issued'`)).toHaveLength(
+      1,
+    );
+  });
+
+  test('one request to issue sent eight times at once is answered eight times with the same invoice', async () => {
+    const tenantId = await aBuyer(await aBook());
+    await accept(tenantId, usage(2));
+    await product.app.services.rating.rate(own(tenantId));
+    const input = { invoiceId: await draftOf(tenantId), acceptUnpriced: false, idempotencyKey: 'the same' };
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => product.app.services.invoicing.issue(own(tenantId), input)),
+    );
+
+    expect(answers.map(({ invoice }) => invoice.number)).toEqual(Array.from({ length: 8 }, () => 'INV-000001'));
+    expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    expect(await numbers()).toEqual(['1']);
+  });
+
+  test('eight tenants issuing at once under one issuer get the numbers 1 to 8', async () => {
+    const bookId = await aBook();
+    const tenants: string[] = [];
+
+    for (let index = 0; index < 8; index++) {
+      const tenantId = await aBuyer(bookId);
+      await accept(tenantId, usage(2));
+      await product.app.services.rating.rate(own(tenantId));
+      tenants.push(tenantId);
+    }
+
+    const drafts = await Promise.all(tenants.map(async tenantId => ({ tenantId, invoiceId: await draftOf(tenantId) })));
+    // Each with usage that nobody has rated, so that rating, alerts and numbers meet in one transaction.
+    await Promise.all(
+      tenants.map(tenantId => accept(tenantId, [anEvent({ id: 'last', time: '2026-11-21T11:00:00Z' })])),
+    );
+    const issued = await Promise.all(
+      drafts.map(({ tenantId, invoiceId }, index) =>
+        product.app.services.invoicing.issue(own(tenantId), {
+          invoiceId,
+          acceptUnpriced: true,
+          idempotencyKey: `issue ${index}`,
+        }),
+      ),
+    );
+
+    expect(issued.map(({ invoice }) => invoice.number ?? '').sort()).toEqual(
+      Array.from({ length: 8 }, (_, index) => `INV-00000${index + 1}`),
+    );
+    expect(await numbers()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
+  });
+
+  test('eight tenants whose issue is refused take no number', async () => {
+    const bookId = await aBook();
+    const tenants = await Promise.all(Array.from({ length: 8 }, () => aBuyer(bookId)));
+
+    for (const tenantId of tenants) {
+      await accept(tenantId, [anEvent({ id: 'december', time: '2026-12-10T11:00:00Z' })]);
+      await product.app.services.rating.rate(own(tenantId));
+    }
+
+    const outcomes = await Promise.allSettled(
+      tenants.map(async tenantId =>
+        product.app.services.invoicing.issue(own(tenantId), {
+          invoiceId: await draftOf(tenantId),
+          acceptUnpriced: false,
+          idempotencyKey: 'early',
+        }),
+      ),
+    );
+
+    expect(
+      outcomes.map(outcome => (outcome.status === 'rejected' ? (outcome.reason as { code: string }).code : 'issued')),
+    ).toEqual(Array.from({ length: 8 }, () => 'PERIOD_OPEN'));
+    expect(await numbers()).toEqual([]);
+    expect(await asSuperuser(product.database, 'select from invoice_series')).toEqual([]);
+  });
+
+  async function numbers(): Promise<string[]> {
+    const rows = await asSuperuser<{ number: string }>(
+      product.database,
+      `select n.number from invoice_number n join invoice i on i.id = n.invoice_id and i.status = 'ISSUED' order by n.number`,
+    );
+
+    return rows.map(({ number }) => number);
+  }
+});
+
+/** Rows by table, each as sorted JSON. */
+type Dump = Readonly<Record<string, readonly string[]>>;
+
+/** Everything the product keeps, but for the columns of `UNTOLD`. */
+async function dump(client: pg.Client): Promise<Dump> {
+  const { rows } = await client.query<{ name: string }>(
+    `select tablename as name from pg_tables where schemaname = 'public' and tablename <> 'migration' order by 1`,
+  );
+  const tables: Record<string, readonly string[]> = {};
+
+  for (const { name } of rows) {
+    const untold = UNTOLD.filter(column => column.startsWith(`${name}.`)).map(column => column.split('.')[1]);
+    const found = await client.query<{ row: string }>(
+      `select (to_jsonb(t) - $1::text[])::text as row from ${name} t order by 1`,
+      [untold],
+    );
+    tables[name] = found.rows.map(({ row }) => row);
+  }
+
+  return tables;
+}
+
+/** The same dump with a mask over every id and hash that was not there before: two runs make different ones. */
+function normalized(rows: Dump, before: Dump): Dump {
+  const known = JSON.stringify(before);
+
+  return Object.fromEntries(
+    Object.entries(rows).map(([table, lines]) => [table, lines.map(line => masked(line, known)).sort()]),
+  );
+}
+
+function masked(text: string, known: string): string {
+  return text.replaceAll(/([a-z]{2,4})_[0-9A-Z]{26}|\b[0-9a-f]{64}\b/g, (found, prefix: string | undefined) =>
+    known.includes(found) ? found : `<${prefix ?? 'hash'}>`,
+  );
+}
+
+/** Answers 200 to everything and writes down the `webhook-id` of each post. */
+async function aReceiver(received: string[]): Promise<Server> {
+  const receiver = createServer((request, response) => {
+    request.resume().on('end', () => {
+      received.push(String(request.headers['webhook-id']));
+      response.end('thank you');
+    });
+  });
+  await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve));
+
+  return receiver;
+}
+
+function graduated(amount: string): unknown {
+  return {
+    kind: 'GRADUATED',
+    tiers: [
+      { upTo: '1500000', rate: { amount, per: '1000000' }, flat: '0' },
+      { upTo: null, rate: { amount: '1.25', per: '1000000' }, flat: '0.5' },
+    ],
+  };
+}
+
+function erased<P extends JobPayload>(job: JobDefinition<P>): JobDefinition {
+  return job as unknown as JobDefinition;
+}
+
+function only<T>(rows: readonly T[]): T {
+  const [row, ...more] = rows;
+
+  if (!row || more.length > 0) {
+    throw new Error(`one row was expected, not ${rows.length}`);
+  }
+
+  return row;
+}

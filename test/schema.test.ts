@@ -1,0 +1,503 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import {
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isSpecifiedScalarType,
+  type GraphQLArgument,
+  type GraphQLInputType,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  type GraphQLType,
+} from 'graphql';
+import { createClient } from 'graphql-ws';
+import { getMetadataStorage } from 'type-graphql';
+import { WebSocket } from 'ws';
+import { z } from 'zod';
+import { ALL_PERMISSIONS } from '../src/access/index.js';
+import { printInternalSchema } from '../src/commands/emit-schema.js';
+import { inTransaction } from '../src/platform/index.js';
+import { aContract, aMeter, anEvent, aPriceBook, aTenant, perMillion, rate } from './support/builders.js';
+import { asSuperuser } from './support/database.js';
+import { aKey, aProduct, type Product } from './support/product.js';
+
+let product: Product;
+let schema: GraphQLSchema;
+
+beforeAll(async () => {
+  product = await aProduct({ now: new Date('2026-11-20T12:00:00Z') });
+  schema = product.app.schema;
+});
+
+afterAll(() => product.close());
+
+const ROOTS = ['Query', 'Mutation', 'Subscription'];
+
+const types = () => Object.values(schema.getTypeMap()).filter(type => !isIntrospectionType(type));
+const fieldsOf = (name: string) => Object.values((schema.getType(name) as GraphQLObjectType).getFields());
+interface FieldInfo {
+  readonly name: string;
+  readonly type: GraphQLType;
+  readonly description: string;
+  readonly args: readonly GraphQLArgument[];
+}
+
+/** Everything with fields, inputs too, as `Type.field`. */
+const allFields = (): FieldInfo[] =>
+  types().flatMap(type =>
+    isObjectType(type) || isInterfaceType(type) || isInputObjectType(type)
+      ? Object.values(type.getFields()).map(field => ({
+          name: `${type.name}.${field.name}`,
+          type: field.type,
+          description: field.description ?? '',
+          args: 'args' in field ? (field.args as readonly GraphQLArgument[]) : [],
+        }))
+      : [],
+  );
+
+test('the committed schema is the one that the code emits', () => {
+  expect(readFileSync('schema/internal.graphql', 'utf8')).toBe(printInternalSchema(schema));
+});
+
+test('everything has a description', () => {
+  const without = [
+    // GraphQL knows these by themselves.
+    ...types().filter(type => !type.description && !isSpecifiedScalarType(type) && !ROOTS.includes(type.name)),
+    ...allFields().filter(field => !field.description),
+    ...allFields().flatMap(field =>
+      field.args.filter(arg => !arg.description).map(arg => ({ name: `${field.name}(${arg.name})` })),
+    ),
+    ...types().flatMap(type =>
+      isEnumType(type)
+        ? type
+            .getValues()
+            .filter(value => !value.description)
+            .map(value => ({ name: `${type.name}.${value.name}` }))
+        : [],
+    ),
+  ];
+
+  expect(without.map(({ name }) => name)).toEqual([]);
+});
+
+test('a description is a sentence', () => {
+  const odd = [...allFields(), ...types().filter(type => !isSpecifiedScalarType(type) && !ROOTS.includes(type.name))]
+    .filter(({ description }) => !/^["`…A-Z0-9].*[.…]$/s.test(description ?? ''))
+    .map(({ name }) => name);
+
+  expect(odd).toEqual([]);
+});
+
+test('nothing is a Float, and money and quantities are decimals', () => {
+  expect(schema.getType('Float')).toBeUndefined();
+  const named = allFields().filter(field =>
+    /\.(amount|exactAmount|budget|per|flat|upTo|quantity|percent|size|free|above|spend|total|thresholdAmount)$/.test(
+      field.name,
+    ),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(new Set(named.map(field => getNamedType(field.type).name))).toEqual(new Set(['Decimal', 'Money']));
+});
+
+/** Lists that need no number in their description, and why. */
+const SMALL_LISTS: Readonly<Record<string, string>> = {
+  'ApiKey.permissions': 'at most one of each permission',
+  'ApiKeyCreateInput.permissions': 'at most one of each permission',
+  'Viewer.permissions': 'at most one of each permission',
+  'Model.contextBands': 'a property of the model, entered whole',
+  'ModelCreateInput.contextBands': 'entered whole',
+  'PriceInput.dimensions': 'one per dimension of a meter, which has at most 8',
+  'UserError.field': 'a path into an input',
+  'WebhookEndpoint.eventTypes': 'at most one of each message type',
+  'WebhookEndpointCreateInput.eventTypes': 'at most one of each message type',
+};
+
+test('every list is a page or says how long it may be', () => {
+  const lists = allFields().filter(
+    field => isListType(getNullableType(field.type)) && !/Connection\.edges$|\.userErrors$/.test(field.name),
+  );
+  const bounded = lists.filter(field => /\b(at most|up to|1 to) ([\d,]+|ten\b|as many as)/i.test(field.description));
+  const rest = lists.filter(field => !bounded.includes(field)).map(field => field.name);
+
+  expect(rest.sort()).toEqual(Object.keys(SMALL_LISTS).sort());
+  expect(bounded.length).toBeGreaterThan(10);
+});
+
+test('every list holds things that are there', () => {
+  const holey = allFields().filter(field => {
+    const list = getNullableType(field.type);
+
+    return isListType(list) && !isNonNullType(list.ofType);
+  });
+
+  expect(holey.map(field => field.name)).toEqual([]);
+});
+
+test('every connection is asked for by first and after, and has edges with cursors and nodes', () => {
+  const connections = allFields().filter(field => getNamedType(field.type).name.endsWith('Connection'));
+  expect(connections.length).toBeGreaterThan(12);
+
+  for (const { name, args, type } of connections) {
+    const page = args.filter(arg => ['first', 'after'].includes(arg.name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    expect([name, page.map(arg => [arg.name, String(arg.type), arg.defaultValue])]).toEqual([
+      name,
+      [
+        ['after', 'String', undefined],
+        ['first', 'Int!', 20],
+      ],
+    ]);
+    const connection = getNamedType(type) as GraphQLObjectType;
+    expect([name, Object.keys(connection.getFields())]).toEqual([name, ['edges', 'pageInfo']]);
+    const edge = getNamedType(connection.getFields()['edges']?.type ?? connection) as GraphQLObjectType;
+    expect([name, Object.keys(edge.getFields()), String(edge.getFields()['node']?.type).endsWith('!')]).toEqual([
+      name,
+      ['cursor', 'node'],
+      true,
+    ]);
+  }
+});
+
+/** Every mutation: the noun, then the verb. */
+const MUTATIONS: Readonly<Record<string, readonly string[]>> = {
+  tenant: ['Create'],
+  apiKey: ['Create', 'Revoke'],
+  webhookEndpoint: ['Create'],
+  webhookDelivery: ['Replay'],
+  model: ['Create'],
+  modelCost: ['Set'],
+  meter: ['Create'],
+  priceBook: ['Create', 'Publish', 'Withdraw'],
+  priceBookVersion: ['Create'],
+  contract: ['Create'],
+  usage: ['Record'],
+  invoice: ['Issue'],
+  spendAlert: ['Create', 'Archive'],
+};
+
+describe('mutations', () => {
+  test('are named noun first', () => {
+    const named = Object.entries(MUTATIONS).flatMap(([noun, verbs]) => verbs.map(verb => noun + verb));
+    expect(
+      fieldsOf('Mutation')
+        .map(field => field.name)
+        .sort(),
+    ).toEqual(named.sort());
+  });
+
+  test('take one input of their own and answer with a payload that has userErrors', () => {
+    for (const { name, args, type } of fieldsOf('Mutation')) {
+      const own = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input!`;
+      expect([name, args.map(arg => [arg.name, String(arg.type)])]).toEqual([name, [['input', own]]]);
+      expect([name, isNonNullType(type), getNamedType(type).name.endsWith('Payload')]).toEqual([name, true, true]);
+      const { userErrors } = (getNamedType(type) as GraphQLObjectType).getFields();
+      expect([name, String(userErrors?.type)]).toEqual([name, '[UserError!]!']);
+    }
+  });
+
+  test('that make something take an idempotency key and say whether it was replayed, and no other takes one', () => {
+    for (const { name, args, type } of fieldsOf('Mutation')) {
+      const input = getNamedType(args[0]?.type as GraphQLInputType);
+      const key = isInputObjectType(input) ? input.getFields()['idempotencyKey'] : undefined;
+      const isMaking = /(Create|Set)$|^invoiceIssue$/.test(name);
+      const { replayed } = (getNamedType(type) as GraphQLObjectType).getFields();
+      expect([name, String(key?.type)]).toEqual([name, isMaking ? 'String!' : 'undefined']);
+      expect([name, isMaking ? String(replayed?.type) : 'Boolean!']).toEqual([name, 'Boolean!']);
+    }
+  });
+});
+
+/** The whole matrix, by hand: who may do what. Null needs a key and no permission. */
+const RULES: Readonly<Record<string, string | null>> = {
+  'Query.viewer': null,
+  // Answers null without the permission of the kind of object; see the test below.
+  'Query.node': null,
+  'Query.tenant': 'tenants:read',
+  'Query.models': 'catalog:read',
+  'Query.meters': 'catalog:read',
+  'Tenant.children': 'tenants:read',
+  'Tenant.auditLines': 'audit:read',
+  'Tenant.apiKeys': 'keys:read',
+  'Tenant.webhookEndpoints': 'webhooks:read',
+  'Tenant.webhookDeliveries': 'webhooks:read',
+  'Tenant.priceBooks': 'pricing:read',
+  'Tenant.contracts': 'pricing:read',
+  'Tenant.usageEvents': 'usage:read',
+  'Tenant.unpricedUsage': 'usage:read',
+  'Tenant.charges': 'billing:read',
+  'Tenant.invoices': 'billing:read',
+  'Tenant.spendAlerts': 'alerts:read',
+  'Tenant.alertFirings': 'alerts:read',
+  'Model.costs': 'costs:read',
+  'PriceBook.versions': 'pricing:read',
+  'PriceBookVersion.prices': 'pricing:read',
+  'Invoice.lines': 'billing:read',
+  'Invoice.total': 'billing:read',
+  'Invoice.document': 'billing:read',
+  'WebhookDelivery.attempts': 'webhooks:read',
+  'Mutation.tenantCreate': 'tenants:write',
+  'Mutation.apiKeyCreate': 'keys:write',
+  'Mutation.apiKeyRevoke': 'keys:write',
+  'Mutation.webhookEndpointCreate': 'webhooks:write',
+  'Mutation.webhookDeliveryReplay': 'webhooks:write',
+  'Mutation.modelCreate': 'catalog:write',
+  'Mutation.modelCostSet': 'catalog:write',
+  'Mutation.meterCreate': 'catalog:write',
+  'Mutation.priceBookCreate': 'pricing:write',
+  'Mutation.priceBookVersionCreate': 'pricing:write',
+  'Mutation.priceBookPublish': 'pricing:write',
+  'Mutation.priceBookWithdraw': 'pricing:write',
+  'Mutation.contractCreate': 'contracts:write',
+  'Mutation.usageRecord': 'usage:write',
+  'Mutation.invoiceIssue': 'billing:write',
+  'Mutation.spendAlertCreate': 'alerts:write',
+  'Mutation.spendAlertArchive': 'alerts:write',
+  'Subscription.spendAlertTriggered': 'alerts:read',
+};
+
+/** What a tenant is, which every key may know of its own: the viewer shows it. */
+const PLAIN_TENANT_FIELDS = ['id', 'kind', 'name', 'currency', 'timeZone', 'region', 'createdAt'];
+
+/** A value of an input type that gets as far as the resolver. */
+function sample(type: GraphQLInputType): unknown {
+  const bare = getNullableType(type);
+
+  if (isListType(bare)) {
+    return [];
+  }
+
+  if (isEnumType(bare)) {
+    return bare.getValues()[0]?.name;
+  }
+
+  if (isInputObjectType(bare)) {
+    return Object.fromEntries(
+      Object.values(bare.getFields())
+        .filter(field => isNonNullType(field.type) && field.defaultValue === undefined)
+        .map(field => [field.name, sample(field.type)]),
+    );
+  }
+
+  return (
+    { DateTime: '2026-11-20T12:00:00Z', DateTimeISO: '2026-11-20T12:00:00Z', Int: 1, Boolean: false }[bare.name] ?? '1'
+  );
+}
+
+describe('authorization', () => {
+  test('there is a rule for every root field, every field of a tenant that reads rows, and every other resolver', () => {
+    const expected = [
+      ...ROOTS.flatMap(root => fieldsOf(root).map(field => `${root}.${field.name}`)),
+      ...fieldsOf('Tenant')
+        .filter(field => !PLAIN_TENANT_FIELDS.includes(field.name))
+        .map(field => `Tenant.${field.name}`),
+    ];
+    expect(
+      Object.keys(RULES)
+        .filter(name => /^(Query|Mutation|Subscription|Tenant)\./.test(name))
+        .sort(),
+    ).toEqual(expected.sort());
+
+    // The other resolvers, and each rule as the code declares it.
+    const storage = getMetadataStorage();
+    const declared = new Map(
+      storage.authorizedFields.map(({ target, fieldName, roles }) => [
+        `${target.name} ${fieldName}`,
+        roles as string[],
+      ]),
+    );
+    const resolvers = [
+      ...storage.fieldResolvers.filter(({ kind }) => kind === 'external'),
+      ...storage.queries,
+      ...storage.mutations,
+      ...storage.subscriptions,
+    ];
+    expect(resolvers.length).toBe(Object.keys(RULES).length);
+
+    for (const { target, methodName } of resolvers) {
+      const found = Object.entries(RULES).filter(([name]) => name.endsWith(`.${methodName}`));
+      const roles = declared.get(`${target.name} ${methodName}`);
+      expect([methodName, found.length, roles]).toEqual([methodName, 1, found[0]?.[1] === null ? [] : [found[0]?.[1]]]);
+    }
+  });
+
+  /** A document that calls one field by name with valid arguments. */
+  function documentOf(name: string): { query: string; variables: object } {
+    const [parent = '', fieldName = ''] = name.split('.');
+    const field = fieldsOf(parent).find(candidate => candidate.name === fieldName);
+    const args = (field?.args ?? []).filter(arg => isNonNullType(arg.type) && arg.defaultValue === undefined);
+    const declared = args.length > 0 ? `(${args.map(arg => `$${arg.name}: ${String(arg.type)}`).join(', ')})` : '';
+    const passed = args.length > 0 ? `(${args.map(arg => `${arg.name}: $${arg.name}`).join(', ')})` : '';
+    const call = `${fieldName}${passed} { __typename }`;
+    const operation =
+      parent === 'Tenant'
+        ? `query ${declared} { viewer { tenant { ${call} } } }`
+        : `${parent.toLowerCase()} ${declared} { ${call} }`;
+
+    return { query: operation, variables: Object.fromEntries(args.map(arg => [arg.name, sample(arg.type)])) };
+  }
+
+  const callable = Object.entries(RULES).filter(([name]) => /^(Query|Mutation|Tenant)\./.test(name));
+  const codesOf = (answer: { errors: readonly { message: string; extensions: { code: string } }[] | undefined }) =>
+    (answer.errors ?? []).map(error => [error.extensions.code, error.message]);
+
+  test('a key without any permission opens nothing but the viewer', async () => {
+    const key = await aKey(product.app, product.scope());
+    await asSuperuser(product.database, `update api_key set permissions = '{}' where start = $1`, [key.slice(0, 12)]);
+
+    for (const [name, permission] of callable) {
+      const { query, variables } = documentOf(name);
+      const answer = await product.graphql(key, query, variables);
+      expect([name, codesOf(answer)]).toEqual([
+        name,
+        permission === null ? [] : [['FORBIDDEN', `this key lacks the permission ${permission}`]],
+      ]);
+    }
+
+    const follow = createClient({
+      url: `${product.server.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${key}` },
+    });
+    const told = await new Promise(resolve => {
+      follow.subscribe(
+        { query: 'subscription { spendAlertTriggered { id } }' },
+        { next: resolve, error: resolve, complete: () => resolve('complete') },
+      );
+    });
+    expect(JSON.stringify(told)).toContain('this key lacks the permission alerts:read');
+    await follow.dispose();
+  });
+
+  test('each field wants exactly its own permission', async () => {
+    for (const permission of ALL_PERMISSIONS) {
+      const only = await aKey(product.app, product.scope(), [permission]);
+      const others = await aKey(
+        product.app,
+        product.scope(),
+        ALL_PERMISSIONS.filter(other => other !== permission),
+      );
+
+      for (const [name, needed] of callable.filter(([, wanted]) => wanted === permission)) {
+        const { query, variables } = documentOf(name);
+        expect([name, codesOf(await product.graphql(only, query, variables)).map(([code]) => code)]).not.toEqual([
+          name,
+          ['FORBIDDEN'],
+        ]);
+        expect([name, codesOf(await product.graphql(others, query, variables))]).toEqual([
+          name,
+          [['FORBIDDEN', `this key lacks the permission ${needed}`]],
+        ]);
+      }
+    }
+
+    expect(new Set(Object.values(RULES).filter(permission => permission !== null))).toEqual(new Set(ALL_PERMISSIONS));
+  });
+
+  test('an object is null to a key that may not read its kind, and what a model costs us is not shown with it', async () => {
+    const { services } = product.app;
+    const { model } = await services.catalog.createModel(product.scope(), {
+      key: 'secret-cost',
+      provider: 'p',
+      family: 'f',
+      modality: 'text',
+      contextBands: [],
+      idempotencyKey: randomUUID(),
+    });
+    const node = 'query ($id: ID!) { node(id: $id) { id } }';
+    const others = ALL_PERMISSIONS.filter(permission => permission !== 'catalog:read');
+    const blind = await aKey(product.app, product.scope(), others);
+    expect((await product.graphql(blind, node, { id: model.id })).data).toEqual({ node: null });
+    const key = await aKey(product.app, product.scope(), ['catalog:read']);
+    expect((await product.graphql(key, node, { id: model.id })).data).toEqual({ node: { id: model.id } });
+    const answer = await product.graphql(
+      key,
+      'query ($id: ID!) { node(id: $id) { ... on Model { key costs { source } } } }',
+      {
+        id: model.id,
+      },
+    );
+    expect(codesOf(answer)).toEqual([['FORBIDDEN', 'this key lacks the permission costs:read']]);
+  });
+});
+
+describe('webhook schemas', () => {
+  const files = readdirSync('schema/webhooks');
+
+  test('there is one for each message type', () => {
+    expect(files.sort()).toEqual(['invoice.issued.v1.json', 'spend_alert.triggered.v1.json']);
+  });
+
+  test('describe exactly the bodies that are sent', async () => {
+    const tenantId = await aTenant(product);
+    const scope = () => product.scope(tenantId);
+    const { services } = product.app;
+    const meterId = await aMeter(product);
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('2.50') }] });
+    await aContract(product, { buyerId: tenantId, bookId });
+    await services.webhooks.createEndpoint(scope(), {
+      url: 'https://example.com/hook',
+      eventTypes: ['spend_alert.triggered', 'invoice.issued'],
+      idempotencyKey: randomUUID(),
+    });
+    await services.alerts.create(
+      scope(),
+      { name: 'a "name"', budget: '1', thresholds: [{ percent: '50' }], idempotencyKey: randomUUID() },
+      services.rating,
+    );
+    await services.usage.accept(
+      scope(),
+      [anEvent({ time: '2026-10-30T10:00:00Z', properties: { model: 'm', tokens: 1_000_001 } })],
+      { keyId: 'key_of_a_test', isDryRun: false },
+    );
+    await rate(product, tenantId);
+    const [draft] = await services.invoicing.list(scope(), { first: 1 });
+    await services.invoicing.issue(scope(), {
+      invoiceId: draft?.id ?? '',
+      acceptUnpriced: false,
+      idempotencyKey: randomUUID(),
+    });
+    const deliveries = await inTransaction(scope(), () => services.webhooks.deliveries(scope(), { first: 10 }));
+    expect(deliveries.map(delivery => delivery.eventType).sort()).toEqual(['invoice.issued', 'spend_alert.triggered']);
+
+    for (const { eventType, body } of deliveries) {
+      const described = JSON.parse(readFileSync(`schema/webhooks/${eventType}.v1.json`, 'utf8')) as Described;
+      const sent = JSON.parse(body) as Record<string, unknown>;
+      const validator = z.fromJSONSchema(described as never);
+      expect(validator.safeParse(sent).error?.issues ?? []).toEqual([]);
+      // Nothing is sent that the schema does not tell of, and nothing may be missing.
+      expect(undescribed(described, sent, described)).toEqual([]);
+
+      for (const key of Object.keys(sent['data'] as object)) {
+        const { [key]: _left, ...rest } = sent['data'] as Record<string, unknown>;
+        expect([eventType, key, validator.safeParse({ ...sent, data: rest }).success]).toEqual([eventType, key, false]);
+      }
+    }
+  });
+});
+
+interface Described {
+  readonly $ref?: string;
+  readonly $defs?: Readonly<Record<string, Described>>;
+  readonly properties?: Readonly<Record<string, Described>>;
+}
+
+/** The paths of members that a value has and its JSON Schema does not mention. */
+function undescribed(node: Described, value: unknown, root: Described, path = ''): string[] {
+  const described = node.$ref ? root.$defs?.[node.$ref.replace('#/$defs/', '')] : node;
+
+  if (typeof value !== 'object' || value === null) {
+    return [];
+  }
+
+  return Object.entries(value).flatMap(([name, member]) => {
+    const property = described?.properties?.[name];
+
+    return property ? undescribed(property, member, root, `${path}/${name}`) : [`${path}/${name}`];
+  });
+}
