@@ -41,15 +41,17 @@ export interface Fold {
  * same order. Adding is exact; the latest value is the one with the greatest (time, order).
  */
 export function foldMeasures(measures: Iterable<Measure>): Fold[] {
-  const folds = new Map<string, Fold>();
+  // Nested, because one key text for each event would cost more than the sums.
+  const byMeter = new Map<string, Map<string, Map<number, Fold>>>();
+  const folds: Fold[] = [];
 
   for (const measure of measures) {
     const slot = slotOf(measure.time);
-    const key = `${measure.meterId} ${slot} ${measure.dimensions}`;
-    const fold = folds.get(key);
+    const bySlot = inner(inner(byMeter, measure.meterId), measure.dimensions);
+    const fold = bySlot.get(slot);
 
     if (!fold) {
-      folds.set(key, {
+      const made: Fold = {
         meterId: measure.meterId,
         kind: measure.kind,
         slot,
@@ -59,7 +61,9 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
         latestTime: measure.time.getTime(),
         latestId: measure.order,
         uniques: new Set(measure.unique === null ? [] : [measure.unique]),
-      });
+      };
+      bySlot.set(slot, made);
+      folds.push(made);
       continue;
     }
 
@@ -91,9 +95,20 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
     }
   }
 
-  return [...folds.values()].sort(
+  return folds.sort(
     (a, b) => order(a.meterId, b.meterId) || a.slot - b.slot || order(a.dimensions, b.dimensions),
   );
+}
+
+function inner<K, L, V>(outer: Map<K, Map<L, V>>, key: K): Map<L, V> {
+  let found = outer.get(key);
+
+  if (!found) {
+    found = new Map();
+    outer.set(key, found);
+  }
+
+  return found;
 }
 
 /** How a meter's aggregation folds, and what an event without a value of its own adds. */

@@ -1,53 +1,67 @@
 import { formatDecimal } from '../money/index.js';
 import { query, type Scope } from '../platform/index.js';
+import type { EventContent } from './content-hash.js';
 import type { Fold } from './fold.rules.js';
 import type { UsageItem } from './usage-item.rules.js';
 
-/** An item that passed every check, with the hash of its content. */
+/** An item that passed every check, with its content in the forms in which it is stored. */
 export interface CheckedItem {
   readonly item: UsageItem;
-  readonly hash: Buffer;
+  readonly content: EventContent;
 }
 
+/** Neither can occur in a checked text: control characters are refused, and JSON escapes them. */
+const BREAK = '\n';
+const NULL = '\u0001';
+
 /**
- * Inserts the events that are new and returns their (id, source) keys. The items come in key order, so that two batches
- * with the same ids wait for each other instead of deadlocking.
+ * Inserts the events that are new and returns the (id, source) keys of those that were there already. The items come in key
+ * order, so that two batches with the same ids wait for each other instead of deadlocking, and differ in their keys.
+ * Each column travels as one text that Postgres takes apart: writing arrays escapes every value, at a tenth of the cost of
+ * accepting a batch. (A single empty source is no element to `string_to_array`, hence the coalesce.)
  */
 export async function insertNewEvents(tx: Scope, items: readonly CheckedItem[], keyId: string): Promise<Set<string>> {
-  const rows = await query<{ id: string; source: string }>(
+  const known = await query<{ id: string; source: string }>(
     tx,
-    `insert into usage_event (tenant_id, id, source, type, time, subject, properties, content_hash, accepted_at, key_id)
-     select $1, e.id, e.source, e.type, e.time, e.subject, e.properties::jsonb, e.hash, $2, $3
-     from unnest($4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::bytea[])
-       as e (id, source, type, time, subject, properties, hash)
-     on conflict do nothing returning id, source`,
+    `with given as materialized (
+       select id, coalesce(source, '') as source, type, time, subject, properties, hash from unnest(
+         string_to_array($4, E'\\n'), string_to_array($5, E'\\n'), string_to_array($6, E'\\n'),
+         string_to_array($7, E'\\n'), string_to_array($8, E'\\n', E'\\x01'), string_to_array($9, E'\\n'),
+         string_to_array($10, E'\\n')
+       ) as given (id, source, type, time, subject, properties, hash)
+     ), inserted as (
+       insert into usage_event (tenant_id, id, source, type, time, subject, properties, content_hash, accepted_at, key_id)
+       select $1, id, source, type, time::timestamptz, subject, properties::jsonb, decode(hash, 'hex'), $2, $3 from given
+       on conflict do nothing returning id, source
+     )
+     select id, source from given where (id, source) not in (select id, source from inserted)`,
     [
       tx.tenantId,
       tx.now,
       keyId,
-      items.map(({ item }) => item.id),
-      items.map(({ item }) => item.source),
-      items.map(({ item }) => item.type),
-      items.map(({ item }) => item.time),
-      items.map(({ item }) => item.subject),
-      items.map(({ item }) => JSON.stringify(item.properties)),
-      items.map(({ hash }) => hash),
+      items.map(({ item }) => item.id).join(BREAK),
+      items.map(({ item }) => item.source).join(BREAK),
+      items.map(({ item }) => item.type).join(BREAK),
+      items.map(({ content }) => content.time).join(BREAK),
+      items.map(({ item }) => item.subject ?? NULL).join(BREAK),
+      items.map(({ content }) => content.properties).join(BREAK),
+      items.map(({ content }) => content.hash).join(BREAK),
     ],
   );
 
-  return new Set(rows.map(row => eventKey(row.id, row.source)));
+  return new Set(known.map(row => eventKey(row.id, row.source)));
 }
 
-/** The content hashes of stored events, by key. */
-export async function storedHashes(tx: Scope, items: readonly CheckedItem[]): Promise<Map<string, Buffer>> {
-  const rows = await query<{ id: string; source: string; content_hash: Buffer }>(
+/** The content hashes of stored events, in hex, by key. */
+export async function storedHashes(tx: Scope, items: readonly CheckedItem[]): Promise<Map<string, string>> {
+  const rows = await query<{ id: string; source: string; hash: string }>(
     tx,
-    `select s.id, s.source, s.content_hash from unnest($2::text[], $3::text[]) as e (id, source)
+    `select s.id, s.source, encode(s.content_hash, 'hex') as hash from unnest($2::text[], $3::text[]) as e (id, source)
      join usage_event s on s.tenant_id = $1 and s.id = e.id and s.source = e.source`,
     [tx.tenantId, items.map(({ item }) => item.id), items.map(({ item }) => item.source)],
   );
 
-  return new Map(rows.map(row => [eventKey(row.id, row.source), row.content_hash]));
+  return new Map(rows.map(row => [eventKey(row.id, row.source), row.hash]));
 }
 
 /** One text for an event's identity; a NUL separates because neither part can hold one. */
@@ -127,13 +141,13 @@ export async function touchFrom(tx: Scope, from: Date): Promise<void> {
     tx,
     `update usage_touch set n = n + 1, touched_at = $3 where (tenant_id, month) in (
        select tenant_id, month from usage_touch where tenant_id = $1 and month >= $2::date order by month for update)`,
-    [tx.tenantId, monthOfUtc(from), tx.now],
+    [tx.tenantId, monthOf(from.toISOString()), tx.now],
   );
 }
 
-/** The month of an instant in UTC, as `yyyy-mm-01`. */
-export function monthOfUtc(at: Date): string {
-  return `${at.toISOString().slice(0, 7)}-01`;
+/** The month of an ISO instant in UTC, as `yyyy-mm-01`. */
+export function monthOf(time: string): string {
+  return `${time.slice(0, 7)}-01`;
 }
 
 /** How often each month was touched. */

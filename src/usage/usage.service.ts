@@ -13,7 +13,7 @@ import {
   type Scope,
 } from '../platform/index.js';
 import type { TenantsService } from '../tenants/index.js';
-import { contentHash } from './content-hash.js';
+import { contentOf } from './content-hash.js';
 import { foldKindOf, foldMeasures, type Measure } from './fold.rules.js';
 import { readUsageItems, type ItemRejection, type UsageItem } from './usage-item.rules.js';
 import {
@@ -21,7 +21,7 @@ import {
   eventsWithin,
   foldIntoBuckets,
   insertNewEvents,
-  monthOfUtc,
+  monthOf,
   storedHashes,
   touchMonths,
   type CheckedItem,
@@ -128,54 +128,59 @@ export class UsageService {
     duplicates: number[],
     conflicts: UsageConflict[],
   ): Promise<number> {
-    const firsts = new Map<string, MeasuredItem>();
+    const ordered = [...items].sort(byKey);
+    const firsts = ordered.filter((measured, place) => !isSameEvent(ordered[place - 1], measured));
+    const known = options.isDryRun
+      ? new Set((await storedHashes(tx, firsts)).keys())
+      : await insertNewEvents(tx, firsts, options.keyId);
+    const fresh = known.size === 0 ? firsts : firsts.filter(({ item }) => !known.has(eventKey(item.id, item.source)));
 
-    for (const measured of items) {
-      const key = eventKey(measured.item.id, measured.item.source);
-
-      if (!firsts.has(key)) {
-        firsts.set(key, measured);
-      }
-    }
-
-    const ordered = [...firsts.values()].sort(byKey);
-    const inserted = options.isDryRun ? null : await insertNewEvents(tx, ordered, options.keyId);
-    const stored =
-      inserted && inserted.size === items.length ? new Map<string, Buffer>() : await storedHashes(tx, ordered);
-    const fresh: MeasuredItem[] = [];
-
-    for (const measured of items) {
-      const { item, hash } = measured;
-      const key = eventKey(item.id, item.source);
-      const first = firsts.get(key);
-      const isNew = inserted ? inserted.has(key) : !stored.has(key);
-
-      if (first === measured && isNew) {
-        fresh.push(measured);
-        continue;
-      }
-
-      const known = stored.get(key) ?? first?.hash ?? hash;
-
-      if (known.equals(hash)) {
-        duplicates.push(item.index);
-      } else {
-        conflicts.push({
-          index: item.index,
-          id: item.id,
-          storedHash: known.toString('hex'),
-          givenHash: hash.toString('hex'),
-        });
-      }
+    if (fresh.length < items.length) {
+      await this.#judgeRepeats(tx, ordered, known, duplicates, conflicts);
     }
 
     if (!options.isDryRun && fresh.length > 0) {
       await foldIntoBuckets(tx, foldMeasures(fresh.flatMap(({ measures }) => measures)));
-      await touchMonths(tx, [...new Set(fresh.map(({ item }) => monthOfUtc(item.time)))]);
+      await touchMonths(tx, [...new Set(fresh.map(({ content }) => monthOf(content.time)))]);
       await announce(tx, 'usage.accepted');
     }
 
     return fresh.length;
+  }
+
+  /** Tells what came before, in this batch or an earlier one: a duplicate or a conflict. The items are in key order. */
+  async #judgeRepeats(
+    tx: Scope,
+    ordered: readonly MeasuredItem[],
+    known: ReadonlySet<string>,
+    duplicates: number[],
+    conflicts: UsageConflict[],
+  ): Promise<void> {
+    const keyOf = ({ item }: MeasuredItem): string => eventKey(item.id, item.source);
+    const stored = await storedHashes(
+      tx,
+      ordered.filter(measured => known.has(keyOf(measured))),
+    );
+    let accepted = '';
+
+    for (const [place, measured] of ordered.entries()) {
+      const { item, content } = measured;
+      const before = stored.get(keyOf(measured));
+
+      if (!isSameEvent(ordered[place - 1], measured)) {
+        accepted = before ?? content.hash;
+
+        if (before === undefined) {
+          continue;
+        }
+      }
+
+      if (accepted === content.hash) {
+        duplicates.push(item.index);
+      } else {
+        conflicts.push({ index: item.index, id: item.id, storedHash: accepted, givenHash: content.hash });
+      }
+    }
   }
 
   /** Finds each item's tenant and meters, and reads quantities and dimensions. What fails is added to `rejected`. */
@@ -223,7 +228,7 @@ export class UsageService {
         continue;
       }
 
-      const measured = { item, hash: contentHash(item), measures: measures.measures };
+      const measured = { item, content: contentOf(item), measures: measures.measures };
       const group = byTenant.get(tenantId);
 
       if (group) {
@@ -305,8 +310,11 @@ function reject(item: UsageItem, code: ItemRejection['code'], field: string, rea
   return { index: item.index, id: item.id, code, field, reason };
 }
 
-function byKey(a: CheckedItem, b: CheckedItem): number {
-  const [left, right] = [a.item, b.item];
+/** By key, and within a key in the order in which they were sent. */
+function byKey({ item: a }: CheckedItem, { item: b }: CheckedItem): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : a.source < b.source ? -1 : a.source > b.source ? 1 : a.index - b.index;
+}
 
-  return left.id < right.id ? -1 : left.id > right.id ? 1 : left.source < right.source ? -1 : 1;
+function isSameEvent(a: CheckedItem | undefined, b: CheckedItem): boolean {
+  return a?.item.id === b.item.id && a.item.source === b.item.source;
 }

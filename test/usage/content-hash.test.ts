@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../src/platform/canonical-json.js';
-import { contentHash } from '../../src/usage/content-hash.js';
+import { contentOf } from '../../src/usage/content-hash.js';
 import { readUsageBody } from '../../src/usage/usage-body.js';
 import { readUsageItems } from '../../src/usage/usage-item.rules.js';
 
@@ -16,7 +16,7 @@ function hashOf(text: string, now = NOW): string {
     throw new Error(`not an item: ${text}`);
   }
 
-  return contentHash(item).toString('hex');
+  return contentOf(item).hash;
 }
 
 describe('the content hash of an event', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { decimal, formatDecimal, maxOf, ZERO, type Decimal } from '../../src/money/index.js';
 import { canonicalJson } from '../../src/platform/index.js';
-import { contentHash } from '../../src/usage/content-hash.js';
+import { contentOf } from '../../src/usage/content-hash.js';
 import { readUsageItems } from '../../src/usage/usage-item.rules.js';
 import { aMeter, anEvent, aTenant } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
@@ -15,7 +15,7 @@ type Aggregation = (typeof AGGREGATIONS)[number];
 const hashOf = (event: Record<string, unknown>): string => {
   const [item] = readUsageItems([event], NOW).items;
 
-  return item ? contentHash(item).toString('hex') : 'unreadable';
+  return item ? contentOf(item).hash : 'unreadable';
 };
 
 describe('usage', () => {
