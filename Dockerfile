@@ -17,7 +17,7 @@ RUN npm ci --omit=dev && npm cache clean --force
 FROM node:24-slim
 ENV NODE_ENV=production
 # Keeps a server under a few hundred MB while usage pours in; see bench/ingest.ts.
-ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=384"
+ENV NODE_OPTIONS="--max-semi-space-size=64 --max-old-space-size=384"
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

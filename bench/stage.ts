@@ -13,7 +13,7 @@ import { freePort, startEmbeddedPostgres } from '../src/platform/embedded-postgr
 import { migrate } from '../src/platform/migrate.js';
 
 /** As `npm run start:server` has them. */
-const FLAGS = ['--max-semi-space-size=32', '--max-old-space-size=384'];
+const FLAGS = ['--max-semi-space-size=64', '--max-old-space-size=384'];
 
 /** A Postgres of its own with default durability, migrated, and the product's processes on it. */
 export interface Stage {

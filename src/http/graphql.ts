@@ -37,7 +37,6 @@ export async function graphqlRoute(
 
   return {
     route: [
-      (_request, response, next) => requests.run(requestIdOf(response), next),
       express.raw({ type: 'application/json', limit: GRAPHQL_BODY_LIMIT }),
       readExactJson,
       (request, response, next) => requests.run(requestIdOf(response), () => execute(request, response, next)),

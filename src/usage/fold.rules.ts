@@ -95,9 +95,7 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
     }
   }
 
-  return folds.sort(
-    (a, b) => order(a.meterId, b.meterId) || a.slot - b.slot || order(a.dimensions, b.dimensions),
-  );
+  return folds.sort((a, b) => order(a.meterId, b.meterId) || a.slot - b.slot || order(a.dimensions, b.dimensions));
 }
 
 function inner<K, L, V>(outer: Map<K, Map<L, V>>, key: K): Map<L, V> {
