@@ -126,6 +126,7 @@ export async function createApp(config: Config, options: AppOptions = {}) {
     orm,
     relayPool,
     jobs,
+    jobPrefix: prefix,
     relay,
     sweeps,
     services,
