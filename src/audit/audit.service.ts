@@ -125,14 +125,20 @@ const STRETCH = 1_000;
  * broken one, if any: altered, missing, reordered, or cut off at the end.
  */
 export async function verifyChain(tx: Scope): Promise<{ lines: number; broken: Break | null }> {
+  // The head first: what is appended from now on is beyond it and left for the next time.
+  const [head = { seq: '0', hash: GENESIS }] = await query<{ seq: string; hash: string }>(
+    tx,
+    'select seq::text, hash from audit_head where tenant_id = $1',
+    [tx.tenantId],
+  );
   let previous: SealedAuditLine | null = null;
   let lines = 0;
 
   for (;;) {
     const rows: AuditRow[] = await query<AuditRow>(
       tx,
-      'select * from audit_line where tenant_id = $1 and seq > $2 order by seq limit $3',
-      [tx.tenantId, previous?.seq ?? '0', STRETCH],
+      'select * from audit_line where tenant_id = $1 and seq > $2 and seq <= $3 order by seq limit $4',
+      [tx.tenantId, previous?.seq ?? '0', head.seq, STRETCH],
     );
     const stretch: SealedAuditLine[] = rows.map(lineOf);
     const broken = firstBreak(previous, stretch, auditHash);
@@ -149,26 +155,32 @@ export async function verifyChain(tx: Scope): Promise<{ lines: number; broken: B
     }
   }
 
-  const [head] = await query<{ seq: string; hash: string }>(
-    tx,
-    'select seq::text, hash from audit_head where tenant_id = $1',
-    [tx.tenantId],
-  );
   const end = { seq: previous?.seq ?? '0', hash: previous?.hash ?? GENESIS };
+  const beyond = await linesBeyond(tx, head.seq);
 
-  if ((head?.seq ?? '0') !== end.seq || (head?.hash ?? GENESIS) !== end.hash) {
+  if (head.seq !== end.seq || head.hash !== end.hash || beyond) {
     const missing = (BigInt(end.seq) + 1n).toString();
+    const last = beyond ?? end.seq;
 
     return {
       lines,
-      broken: {
-        seq: missing,
-        reason: `the chain's head is at line ${head?.seq ?? '0'} and the last line is ${end.seq}`,
-      },
+      broken: { seq: missing, reason: `the chain's head is at line ${head.seq} and the last line is ${last}` },
     };
   }
 
   return { lines, broken: null };
+}
+
+/** The last line beyond a head that has not moved since: one that was planted. Null when there is none. */
+async function linesBeyond(tx: Scope, seq: string): Promise<string | null> {
+  const [row] = await query<{ seq: string | null }>(
+    tx,
+    `select max(l.seq)::text as seq from audit_line l left join audit_head h on h.tenant_id = l.tenant_id
+     where l.tenant_id = $1 and l.seq > coalesce(h.seq, 0) and l.seq > $2`,
+    [tx.tenantId, seq],
+  );
+
+  return row?.seq ?? null;
 }
 
 function lineOf(row: AuditRow): SealedAuditLine {

@@ -74,7 +74,7 @@ export class CatalogResolver {
 
   @Authorized('catalog:write')
   @Mutation(() => MeterCreatePayload, {
-    description: 'Defines a meter. It counts the events that are accepted from then on.',
+    description: 'Defines a meter. It counts the events that are accepted from two seconds later on.',
   })
   meterCreate(
     @Arg('input', () => MeterCreateInput, { description: 'The meter to define.' }) input: MeterCreateInput,

@@ -186,7 +186,7 @@ function readDecimal(text: string, property: string): { readonly quantity: Decim
   }
 
   if (quantity.isNegative()) {
-    return refusal(property, `is ${excerpt(text)}; a quantity is not negative, send a correction instead`);
+    return refusal(property, `is ${excerpt(text)}; a quantity is not negative`);
   }
 
   if (quantity.gt(MAX_QUANTITY)) {

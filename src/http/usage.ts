@@ -7,7 +7,7 @@ import { callerOf, KEY_WANTED } from './keys.js';
 
 // Parsed usage takes several times the memory of its bytes; this keeps a server within a few hundred MB.
 const MAX_IN_FLIGHT = 24 * 2 ** 20;
-const UNKNOWN_LENGTH = 2 ** 20;
+const MAX_BODY = 10 * 2 ** 20;
 
 /** `POST /v1/usage`: the key first, then room for the body, then the body. */
 export function usageRoute(app: App): RequestHandler[] {
@@ -39,7 +39,10 @@ function holdBack(): RequestHandler {
   let inFlight = 0;
 
   return (request, response, next) => {
-    const bytes = Math.min(Number(request.headers['content-length'] ?? UNKNOWN_LENGTH) || 0, MAX_IN_FLIGHT);
+    // A compressed body, or one of unknown length, may grow to the limit of a body.
+    const isPlain = request.headers['content-encoding'] === undefined;
+    const length = isPlain ? Number(request.headers['content-length'] ?? MAX_BODY) : MAX_BODY;
+    const bytes = Math.min(Number.isNaN(length) ? MAX_BODY : length, MAX_IN_FLIGHT);
 
     if (inFlight > 0 && inFlight + bytes > MAX_IN_FLIGHT) {
       response.setHeader('retry-after', '1');

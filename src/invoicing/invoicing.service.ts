@@ -29,6 +29,10 @@ export interface InvoiceIssue {
   readonly idempotencyKey: string;
 }
 
+// Somebody has to price it first; a draft that came to nothing waits for an adjustment that may never come.
+const UNPRICED_WAIT_MS = 600_000;
+const EMPTY_WAIT_MS = 86_400_000;
+
 /** Drafts, and the invoices they become. */
 export class InvoicingService {
   constructor(
@@ -149,26 +153,30 @@ export class InvoicingService {
   }
 
   /**
-   * Closes a period whose grace is over. Does nothing when the draft was issued meanwhile, is not due, or holds unpriced
-   * usage: that one stays a draft until somebody prices it or accepts it.
+   * Closes a period whose grace is over. Does nothing when the draft was issued meanwhile or is not due. One that holds
+   * unpriced usage stays a draft until somebody prices it or accepts it, and is looked at again in ten minutes; one that
+   * came to nothing, in a day.
    */
   async close(scope: Scope, invoiceId: string): Promise<void> {
-    try {
-      await inTransaction(scope, async tx => {
-        await lockRating(tx);
-        const invoice = await tx.em.findOne(Invoice, { id: invoiceId });
+    await inTransaction(scope, async tx => {
+      await lockRating(tx);
+      const invoice = await tx.em.findOne(Invoice, { id: invoiceId });
 
-        if (!invoice || invoice.status !== 'DRAFT' || invoice.dueAt > tx.now) {
-          return;
-        }
-
-        await this.#issue(tx, invoice, false);
-      });
-    } catch (error) {
-      if (!(error instanceof DomainError && error.code === ErrorCode.UNPRICED_USAGE)) {
-        throw error;
+      if (!invoice || invoice.status !== 'DRAFT' || invoice.dueAt > tx.now) {
+        return;
       }
-    }
+
+      await this.rating.rateTouched(tx);
+
+      // What cannot or need not be issued is put off, so that it does not stand in the way of others that are due.
+      if ((await countUnpriced(tx, invoice.contractId, invoice.periodStart, invoice.periodEnd)) > 0) {
+        invoice.dueAt = new Date(tx.now.getTime() + UNPRICED_WAIT_MS);
+      } else if (toLines(await this.#billable(tx, invoice), invoice).length === 0) {
+        invoice.dueAt = new Date(tx.now.getTime() + EMPTY_WAIT_MS);
+      } else {
+        await this.#issue(tx, invoice, false);
+      }
+    });
   }
 
   async #issue(tx: Scope, draft: Invoice, acceptUnpriced: boolean): Promise<void> {

@@ -147,7 +147,8 @@ export class Jobs {
   /**
    * When a request runs and under which key. A debounced one that follows another closely is put at the end of the running
    * window, under the window's key: it starts after everything asked for within the window, so dropping the others loses
-   * nothing. The key names this process, because another one's clock may put its windows elsewhere.
+   * nothing (where clocks disagree, a sweep finds what was dropped). The key names this process, because another one's clock
+   * may put its windows elsewhere.
    */
   #turnOf({ job, payload, key }: JobRequest): { jobId: string; delay?: number } {
     if (!job.debounceMs) {

@@ -23,6 +23,10 @@ export interface Scope {
  */
 export async function inTransaction<T>(scope: Scope, work: (tx: Scope) => Promise<T>): Promise<T> {
   if (scope.em.isInTransaction()) {
+    if (scope.em.getFilterParams<{ tenantId?: string }>('tenant')?.tenantId !== scope.tenantId) {
+      throw new TypeError(`a transaction of another tenant cannot be joined as ${scope.tenantId}; use asTenant`);
+    }
+
     return work(scope);
   }
 
@@ -65,7 +69,7 @@ export async function asTenant<T>(tx: Scope, tenantId: string, work: (tx: Scope)
 
 /**
  * The one place that tells Postgres which tenant a transaction is. `SET LOCAL`, because a value set by `set_config()`
- * does not travel to the shards of a distributed database (docs/design.md) and a session-wide value would outlive us.
+ * does not travel to the shards of a distributed database (docs/adr/0002-tenancy.md) and a session-wide value would outlive us.
  */
 async function setTenant(em: EntityManager, tenantId: string): Promise<void> {
   if (!isId(tenantId, 'ten')) {

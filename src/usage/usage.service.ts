@@ -291,15 +291,27 @@ function measureItem(item: UsageItem, meters: readonly LiveMeter[]): { measures:
       return reject(item, 'INVALID_DIMENSION', read.field, `meter ${definition.key}: ${read.reason}`);
     }
 
+    const dimensions = canonicalJson(read.dimensions);
+    const unique = 'unique' in quantity ? quantity.unique : null;
+
+    if (isTooLongForKey(dimensions, unique)) {
+      return reject(
+        item,
+        'INVALID_DIMENSION',
+        'properties',
+        `meter ${definition.key}: its dimensions${unique === null ? '' : ' and value'} have more than ${MAX_KEY_BYTES} bytes together`,
+      );
+    }
+
     measures.push({
       meterId: id,
       kind: foldKindOf(definition.aggregation),
-      dimensions: canonicalJson(read.dimensions),
+      dimensions,
       time: item.time,
       // U+0001 is in neither and below all that is, so ids compare before sources.
       order: item.source ? `${item.id}\u0001${item.source}` : item.id,
       quantity: 'quantity' in quantity ? quantity.quantity : ZERO,
-      unique: 'unique' in quantity ? quantity.unique : null,
+      unique,
     });
   }
 
@@ -308,6 +320,17 @@ function measureItem(item: UsageItem, meters: readonly LiveMeter[]): { measures:
 
 function reject(item: UsageItem, code: ItemRejection['code'], field: string, reason: string): ItemRejection {
   return { index: item.index, id: item.id, code, field, reason };
+}
+
+// A bucket's key is one row of a B-tree, which holds some 2,700 bytes.
+const MAX_KEY_BYTES = 2_000;
+
+function isTooLongForKey(dimensions: string, unique: string | null): boolean {
+  // Three bytes is the most that a UTF-16 unit takes in UTF-8, so most texts need not be counted.
+  return (
+    (dimensions.length + (unique?.length ?? 0)) * 3 > MAX_KEY_BYTES &&
+    Buffer.byteLength(dimensions) + Buffer.byteLength(unique ?? '') > MAX_KEY_BYTES
+  );
 }
 
 /** By key, and within a key in the order in which they were sent. */

@@ -79,7 +79,9 @@ export class WebhooksService {
           disabledAt: null,
           disabledReason: null,
         });
-        await record(tx, { action: 'webhook_endpoint.created', subjectId: id, after: asked });
+        // Without its query, in which receivers keep tokens.
+        const url = input.url.split('?')[0];
+        await record(tx, { action: 'webhook_endpoint.created', subjectId: id, after: { ...asked, url } });
 
         return id;
       });
@@ -225,14 +227,16 @@ export class WebhooksService {
         ],
       );
       const status = verdict === 'DELIVERED' ? 'DELIVERED' : wait === null ? 'FAILED' : 'PENDING';
-      await query(
+      // Nothing when the delivery was replayed meanwhile and another attempt has it now.
+      const settled = await query(
         tx,
-        'update webhook_delivery set status = $3, next_attempt_at = $4 where tenant_id = $1 and id = $2 and attempts = $5',
+        `update webhook_delivery set status = $3, next_attempt_at = $4
+         where tenant_id = $1 and id = $2 and attempts = $5 returning id`,
         [
           tx.tenantId,
           deliveryId,
           status,
-          wait === null ? null : new Date(tx.now.getTime() + wait * 1_000),
+          wait === null ? null : new Date(tx.now.getTime() + (Math.floor(answer.latencyMs / 1_000) + wait) * 1_000),
           delivery.attempts,
         ],
       );
@@ -255,7 +259,7 @@ export class WebhooksService {
         }
       }
 
-      if (status !== 'PENDING') {
+      if (settled.length > 0 && status !== 'PENDING') {
         await record(tx, {
           action: status === 'DELIVERED' ? 'webhook_delivery.delivered' : 'webhook_delivery.failed',
           subjectId: deliveryId,
@@ -291,6 +295,11 @@ export class WebhooksService {
           `update webhook_delivery set status = 'FAILED', next_attempt_at = null where tenant_id = $1 and id = $2`,
           [tx.tenantId, deliveryId],
         );
+        await record(tx, {
+          action: 'webhook_delivery.failed',
+          subjectId: deliveryId,
+          after: { attempt: delivery.attempts, error: 'the endpoint is disabled' },
+        });
 
         return null;
       }

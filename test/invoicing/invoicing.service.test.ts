@@ -770,15 +770,36 @@ describe('invoicing', () => {
       expect(await everything(tenantId)).toEqual(after);
     });
 
-    test('leaves a draft over unpriced usage as it is', async () => {
+    test('leaves a draft over unpriced usage a draft, and puts it off by ten minutes', async () => {
       const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 'known'], ['2026-11-02T00:00:00Z', 7, 'unknown']);
       await rate(product, tenantId);
       const { id } = await only(tenantId);
       product.setClock(at('2026-12-05T00:00:00Z'));
-      const before = await everything(tenantId);
-      await product.app.services.invoicing.close(product.scope(tenantId), id);
-      expect(await everything(tenantId)).toEqual(before);
+      const { charges: charged } = await everything(tenantId);
+      const scope = { ...product.scope(tenantId), now: at('2026-12-05T00:00:00Z') };
+      await product.app.services.invoicing.close(scope, id);
+      expect(await only(tenantId)).toMatchObject({ status: 'DRAFT', number: null, due_at: at('2026-12-05T00:10:00Z') });
+      const after = await everything(tenantId);
+      expect(after.charges).toEqual(charged);
+      await product.app.services.invoicing.close({ ...scope, now: at('2026-12-05T00:09:59Z') }, id);
+      expect(await everything(tenantId)).toEqual(after);
+    });
+
+    test('takes no number for a draft that came to nothing, and puts it off by a day', async () => {
+      const { tenantId, bookId } = await aBuyer([{ meterId, model: perUnit('2') }]);
+      await use(tenantId, ['2026-11-02T00:00:00Z', 5]);
+      await rate(product, tenantId);
+      const { id } = await only(tenantId);
+      product.setClock(at('2026-11-20T00:00:00Z'));
+      const startsAt = at('2026-11-01T00:00:00Z');
+      await aContract(product, { buyerId: tenantId, bookId, startsAt });
+      await product.app.services.rating.rerate(product.scope(tenantId), startsAt);
+      const scope = { ...product.scope(tenantId), now: at('2026-12-05T00:00:00Z') };
+      await product.app.services.invoicing.close(scope, id);
+      const left = await drafts(tenantId);
+      expect(left.map(draft => draft.number)).toEqual([null, null]);
+      expect(left.find(draft => draft.id === id)?.due_at).toEqual(at('2026-12-06T00:00:00Z'));
     });
 
     test('does nothing for an id that is not there', async () => {

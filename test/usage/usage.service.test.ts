@@ -720,6 +720,39 @@ describe('usage', () => {
       ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: ['until'] });
     });
 
+    test('dimensions too long for a bucket’s key are refused by themselves, and the rest of the batch stands', async () => {
+      const tenantId = await aTenant(product);
+      const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+      await aMeter(product, {
+        eventType: 'wide.event',
+        dimensions: names.map(name => ({ name, property: name })),
+      });
+      const wide = (length: number) => ({
+        tokens: 1,
+        ...Object.fromEntries(
+          names.map((name, place) => [
+            name,
+            Array.from({ length }, (_, index) =>
+              String.fromCharCode(0x4e00 + ((index * 37 + place * 101) % 20_000)),
+            ).join(''),
+          ]),
+        ),
+      });
+      const receipt = await product.app.services.usage.accept(
+        product.scope(tenantId),
+        [
+          anEvent({ type: 'wide.event', time: '2026-11-10T00:00:00Z', properties: wide(128) }),
+          anEvent({ type: 'wide.event', time: '2026-11-10T00:00:00Z', properties: wide(70) }),
+        ],
+        { keyId: 'test', isDryRun: false },
+      );
+      expect(receipt).toMatchObject({
+        accepted: 1,
+        rejected: [{ index: 0, code: 'INVALID_DIMENSION', field: 'properties' }],
+      });
+      expect(receipt.rejected[0]?.reason).toContain('more than 2000 bytes together');
+    });
+
     test.each(['', 'nonsense', 'MjAyNg', Buffer.from('2026-13-99\0a\0b').toString('base64url')])(
       'usageEvents with the cursor %j never fails as an outage',
       async after => {
