@@ -232,6 +232,30 @@ describe('the audit chain', () => {
     ).toEqual([{ n: 25 }]);
   });
 
+  test('is whole to whoever verifies it while it grows', async () => {
+    const tenantId = await aTenant(product);
+    let isGrowing = true;
+    const writing = (async () => {
+      for (let number = 0; number < 150; number++) {
+        await inTransaction(product.scope(tenantId), tx =>
+          record(tx, { action: 'thing.done', subjectId: `sub_${number}`, after: { number } }),
+        );
+      }
+
+      isGrowing = false;
+    })();
+    const seen: unknown[] = [];
+
+    while (isGrowing) {
+      seen.push((await verify(tenantId)).broken);
+    }
+
+    await writing;
+    expect(seen.length).toBeGreaterThan(5);
+    expect(seen.filter(broken => broken !== null)).toEqual([]);
+    expect(await verify(tenantId)).toEqual({ lines: 151, broken: null });
+  });
+
   test('keeps nothing of a change that was undone, and goes on without a gap', async () => {
     const tenantId = await aChain(3);
     await expect(

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { aMeter, anEvent } from '../support/builders.js';
 import { aProduct, type Product } from '../support/product.js';
 
@@ -11,7 +12,7 @@ describe('a request', () => {
 
   afterAll(() => product.close());
 
-  const post = (path: string, body: string, headers: Record<string, string> = {}) =>
+  const post = (path: string, body: string | Buffer, headers: Record<string, string> = {}) =>
     fetch(`${product.server.url}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${product.platformKey}`, ...headers },
@@ -64,6 +65,13 @@ describe('a request', () => {
       accepted += receipt.accepted;
     }
 
+    // Compressed to a few kilobytes, a body takes as much memory as it ever did, and is held back alike.
+    const packed = gzipSync(bodies[0] ?? '');
+    expect(packed.length).toBeLessThan(1_000_000);
+    const squeezed = await Promise.all(
+      bodies.map(() => post('/v1/usage', packed, { 'content-encoding': 'gzip' }).then(({ status }) => status)),
+    );
+    expect(new Set(squeezed)).toEqual(new Set([200, 503]));
     expect(accepted).toBe(statuses.filter(status => status === 503).length * 9_000);
   });
 });

@@ -17,13 +17,20 @@ interface Received {
   readonly body: string;
 }
 
+interface Planned {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  /** What happens between the request and the answer. */
+  readonly after?: () => Promise<void>;
+}
+
 describe('webhooks', () => {
   let product: Product;
   let receiver: Server;
   let base: string;
   const received: Received[] = [];
   /** What the receiver answers on a path, one after another; then 200. */
-  const answers = new Map<string, { status: number; headers?: Record<string, string> }[]>();
+  const answers = new Map<string, Planned[]>();
 
   beforeAll(async () => {
     product = await aProduct();
@@ -33,9 +40,11 @@ describe('webhooks', () => {
       request.on('end', () => {
         const path = request.url ?? '';
         received.push({ path, headers: request.headers as Record<string, string>, body });
-        const answer = answers.get(path)?.shift() ?? { status: 200 };
-        response.writeHead(answer.status, answer.headers);
-        response.end(`answer ${answer.status}`);
+        const answer: Planned = answers.get(path)?.shift() ?? { status: 200 };
+        void (answer.after?.() ?? Promise.resolve()).then(() => {
+          response.writeHead(answer.status, answer.headers);
+          response.end(`answer ${answer.status}`);
+        });
       });
     });
     await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve));
@@ -52,7 +61,7 @@ describe('webhooks', () => {
   const service = (): WebhooksService => product.app.services.webhooks;
 
   /** A tenant with an endpoint and one queued message. */
-  async function aDelivery(...planned: readonly { status: number; headers?: Record<string, string> }[]) {
+  async function aDelivery(...planned: readonly Planned[]) {
     const tenantId = await aTenant(product);
     const path = `/${randomUUID()}`;
     answers.set(path, [...planned]);
@@ -229,6 +238,7 @@ describe('webhooks', () => {
     await deliver(tenantId, second?.id ?? '', new Date(NOW.getTime() + 2_000));
     expect((await rows(tenantId)).map(({ status }) => status)).toEqual(['FAILED', 'FAILED']);
     expect(seen(path)).toHaveLength(1);
+    expect((await actions(tenantId)).filter(action => action === 'webhook_delivery.failed')).toHaveLength(2);
   });
 
   test('an attempt on every place of the schedule fails it for good', async () => {
@@ -277,6 +287,25 @@ describe('webhooks', () => {
     expect((await actions(tenantId)).slice(-3)).toEqual([
       'webhook_delivery.delivered',
       'webhook_delivery.replayed',
+      'webhook_delivery.delivered',
+    ]);
+  });
+
+  test('an attempt that was overtaken by a replay writes itself down and changes the delivery no more', async () => {
+    let overtake = async (): Promise<void> => undefined;
+    const { tenantId, deliveryId, path } = await aDelivery({ status: 410, after: () => overtake() }, { status: 200 });
+    overtake = async () => {
+      await service().replay(product.scope(tenantId), deliveryId);
+      await deliver(tenantId, deliveryId);
+    };
+    await deliver(tenantId, deliveryId);
+    expect(seen(path)).toHaveLength(2);
+    expect((await attempts(tenantId)).map(({ number, status }) => [number, status])).toEqual([
+      [1, 410],
+      [2, 200],
+    ]);
+    expect(await rows(tenantId)).toMatchObject([{ status: 'DELIVERED', attempts: 2, next_attempt_at: null }]);
+    expect((await actions(tenantId)).filter(action => /delivered|failed/.test(action))).toEqual([
       'webhook_delivery.delivered',
     ]);
   });
