@@ -1,25 +1,25 @@
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import color from 'picocolors';
-import { createApp } from './app.js';
 import { readConfig, readEnvironment } from './config.js';
-import { replay } from './demo/index.js';
-import { printInternalSchema } from './commands/emit-schema.js';
-import { start } from './commands/start.js';
 
+// Modules are loaded by the command that needs them: rating a file of prices loads no server.
 const program = new Command('ratebook').description('AI usage and outcomes into exact, explainable money.');
 
 program
   .command('start')
   .description('everything in one process tree: embedded Postgres (or DATABASE_URL), demo data, server and worker')
   .option('--no-demo', 'start without demo data')
-  .action((options: { demo: boolean }) => start(options));
+  .action(async (options: { demo: boolean }) => {
+    const { start } = await import('./commands/start.js');
+    await start(options);
+  });
 
 program
   .command('server')
   .description('the server: /graphql, /v1/usage, /health (needs DATABASE_URL, DATABASE_RELAY_URL, RATEBOOK_SECRET)')
   .action(async () => {
-    const { startServer } = await import('./server.js');
+    const [{ createApp }, { startServer }] = await Promise.all([import('./app.js'), import('./server.js')]);
     const app = await createApp(readConfig());
     const server = await startServer(app);
     app.log.info({ url: server.url }, 'server is up');
@@ -33,7 +33,7 @@ program
   .command('worker')
   .description('a worker: rates, closes periods, delivers webhooks; any number may run')
   .action(async () => {
-    const { startWorker } = await import('./worker.js');
+    const [{ createApp }, { startWorker }] = await Promise.all([import('./app.js'), import('./worker.js')]);
     const app = await createApp(readConfig());
     const worker = startWorker(app);
     app.log.info('worker is up');
@@ -80,6 +80,7 @@ program
   .description('writes schema/internal.graphql from the code')
   .option('--check', 'write nothing; exit 1 when the committed file is not current')
   .action(async (options: { check?: boolean }) => {
+    const { printInternalSchema } = await import('./commands/emit-schema.js');
     const text = printInternalSchema(await offlineSchema());
     const file = 'schema/internal.graphql';
 
@@ -110,9 +111,23 @@ program
       file: string,
       options: { model: string; tenants: number; url: string; key?: string; run?: string; issue: boolean },
     ) => {
+      const { replay } = await import('./demo/index.js');
       process.exitCode = await replay({ file, ...options, dataDir: readEnvironment().DATA_DIR });
     },
   );
+
+const price = program.command('price').description('price books from the command line');
+
+price
+  .command('rate')
+  .description(
+    'rates cases: a JSON list of {id, currency, price, usage, alreadyBilled?} in, a list of {id, amount, rounded, explanation} out',
+  )
+  .argument('<file>', 'a JSON file, or - for standard input')
+  .action(async (file: string) => {
+    const { ratePriceCases } = await import('./commands/price-rate.js');
+    await ratePriceCases(file);
+  });
 
 /** The schema needs its services to resolve, not to be printed: it is built without any. */
 async function offlineSchema() {

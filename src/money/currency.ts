@@ -48,3 +48,8 @@ export function minorDigits(currency: Currency): number {
 export function roundMoney(amount: Decimal, currency: Currency): Decimal {
   return decimal(decimal(amount).decimalPlaces(minorDigits(currency), BigNumber.ROUND_HALF_EVEN));
 }
+
+/** The amount rounded as `roundMoney` does and written with all digits of the minor unit: `12.50` in USD, `13` in JPY. */
+export function formatMoney(amount: Decimal, currency: Currency): string {
+  return roundMoney(amount, currency).toFixed(minorDigits(currency));
+}

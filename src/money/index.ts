@@ -1,4 +1,14 @@
-export { type Currency, isCurrency, minorDigits, roundMoney } from './currency.js';
+export {
+  type Conversion,
+  type ConversionJson,
+  conversionJson,
+  convert,
+  type FieldRefusal,
+  readConversion,
+  type Rounding,
+  ROUNDINGS,
+} from './conversion.js';
+export { type Currency, formatMoney, isCurrency, minorDigits, roundMoney } from './currency.js';
 export {
   compare,
   type Decimal,

@@ -1,10 +1,12 @@
+import { type PriceWindow, windowsOverlap } from './window.rules.js';
+
 /**
  * Which usage a price is for: dimension name → an exact value, or a prefix that ends in `*`. A star elsewhere is
  * itself; so an exact value that ends in a star cannot be written. A dimension that is not named is free.
  */
 export type DimensionPattern = Readonly<Record<string, string>>;
 
-/** How narrow a pattern is. Compared field by field in this order; more is narrower. */
+/** How narrow a price is. Compared field by field in this order; more is narrower. */
 export interface Specificity {
   /** Dimensions with an exact value. */
   readonly exact: number;
@@ -12,22 +14,28 @@ export interface Specificity {
   readonly globs: number;
   /** Length of all glob prefixes together, in UTF-16 units. */
   readonly literals: number;
+  /** 1 when it applies in a window only. Last of all, so that a promotional price never beats a narrower pattern. */
+  readonly windows: 0 | 1;
 }
 
 /** What matching needs to know of a price. */
 export interface PriceBinding {
   readonly id: string;
   readonly meterId: string;
+  readonly currency: string;
   readonly pattern: DimensionPattern;
+  /** When it applies; null for always. */
+  readonly window: PriceWindow | null;
 }
 
 /** Whether the dimensions satisfy the pattern. One that is missing satisfies nothing, not even `*`, which any value does. */
 export function matches(pattern: DimensionPattern, dimensions: Readonly<Record<string, string>>): boolean {
   for (const name of Object.keys(pattern)) {
-    const wanted = valueOf(pattern, name);
+    const wanted = pattern[name] ?? '';
+    const prefix = globPrefix(wanted);
     const value = Object.hasOwn(dimensions, name) ? dimensions[name] : undefined;
 
-    if (value === undefined || !(isGlob(wanted) ? value.startsWith(prefixOf(wanted)) : value === wanted)) {
+    if (value === undefined || !(prefix === null ? value === wanted : value.startsWith(prefix))) {
       return false;
     }
   }
@@ -35,151 +43,137 @@ export function matches(pattern: DimensionPattern, dimensions: Readonly<Record<s
   return true;
 }
 
-/** How narrow the pattern is. */
-export function specificity(pattern: DimensionPattern): Specificity {
-  const globs = Object.values(pattern).filter(isGlob);
-  const literals = globs.reduce((length, glob) => length + prefixOf(glob).length, 0);
+/** What a value must begin with when the pattern's text is a glob; null when the text is an exact value. */
+export function globPrefix(text: string): string | null {
+  return text.endsWith('*') ? text.slice(0, -1) : null;
+}
 
-  return { exact: Object.keys(pattern).length - globs.length, globs: globs.length, literals };
+/** How narrow the price is. */
+export function specificity({ pattern, window }: Pick<PriceBinding, 'pattern' | 'window'>): Specificity {
+  const lengths = shapeOf(pattern).flatMap(({ prefixLength }) => prefixLength ?? []);
+  const literals = lengths.reduce((sum, length) => sum + length, 0);
+
+  return {
+    exact: Object.keys(pattern).length - lengths.length,
+    globs: lengths.length,
+    literals,
+    windows: window ? 1 : 0,
+  };
 }
 
 /** Above zero when `a` is narrower than `b`, below when it is wider, zero when they are equally specific. */
 export function compareSpecificity(a: Specificity, b: Specificity): number {
-  return a.exact - b.exact || a.globs - b.globs || a.literals - b.literals;
+  return a.exact - b.exact || a.globs - b.globs || a.literals - b.literals || a.windows - b.windows;
 }
 
-/** Whether some dimensions satisfy both patterns. A dimension that only one of them names can always be had. */
-export function overlaps(a: DimensionPattern, b: DimensionPattern): boolean {
-  return Object.keys(a).every(name => !Object.hasOwn(b, name) || valuesOverlap(valueOf(a, name), valueOf(b, name)));
+/** What two patterns may have in common without sharing a value. */
+type Shape = readonly {
+  readonly name: string;
+  /** Of a glob; null for an exact value. */
+  readonly prefixLength: number | null;
+}[];
+
+function shapeOf(pattern: DimensionPattern): Shape {
+  return Object.keys(pattern)
+    .sort()
+    .map(name => ({ name, prefixLength: globPrefix(pattern[name] ?? '')?.length ?? null }));
 }
 
-function valuesOverlap(a: string, b: string): boolean {
-  if (isGlob(a) && isGlob(b)) {
-    const [one, other] = [prefixOf(a), prefixOf(b)];
-
-    return one.startsWith(other) || other.startsWith(one);
-  }
-
-  if (isGlob(a)) {
-    return b.startsWith(prefixOf(a));
-  }
-
-  return isGlob(b) ? a.startsWith(prefixOf(b)) : a === b;
-}
-
-function isGlob(value: string): boolean {
-  return value.endsWith('*');
-}
-
-function prefixOf(glob: string): string {
-  return glob.slice(0, -1);
-}
-
-/** The pattern's value of a dimension that it names. */
-function valueOf(pattern: DimensionPattern, name: string): string {
-  return pattern[name] ?? '';
-}
+/** More pairs than anybody reads, yet few enough to hold: ten thousand equal prices make fifty million. */
+const MAX_PAIRS = 1_000;
 
 /**
- * The pairs of prices on one meter that some usage would match equally well, each pair in the order given. A price
- * book with such a pair is not published: which of the two applies would be a matter of luck.
+ * Pairs of prices of one meter and currency that some usage would match equally well at some instant, each pair in the
+ * order given; a thousand of them at most, and none only when there is none. A price book with such a pair is not
+ * published: which of the two applies would be a matter of luck.
  */
 export function refusePrices<P extends PriceBinding>(prices: readonly P[]): readonly (readonly [P, P])[] {
-  const pairs: (readonly [number, number])[] = [];
+  const pairs: (readonly [Numbered<P>, Numbered<P>])[] = [];
 
-  for (const peers of groupBy([...prices.entries()], ([, price]) => peerKey(price)).values()) {
-    // Prices of one shape mostly differ in an exact value, so they are joined on those, not compared one by one.
-    const shapes = [...groupBy(peers, ([, price]) => shapeKey(price.pattern)).values()];
+  for (const pair of ambiguousPairs(prices)) {
+    pairs.push(pair);
 
-    for (const [position, shape] of shapes.entries()) {
-      for (const other of shapes.slice(position)) {
-        pairs.push(...overlapsBetween(shape, other));
-      }
+    if (pairs.length === MAX_PAIRS) {
+      break;
     }
   }
 
   return pairs
-    .sort(([a, b], [c, d]) => a - c || b - d)
-    .flatMap(([a, b]) => {
-      const [first, second] = [prices[a], prices[b]];
-
-      return first && second ? [[first, second] as const] : [];
-    });
+    .sort(([a, b], [c, d]) => a.index - c.index || b.index - d.index)
+    .map(([a, b]) => [a.price, b.price] as const);
 }
 
-type Numbered = readonly [index: number, price: PriceBinding];
-
-/** Overlapping pairs of one price from each side, lower index first; when both sides are one list, each pair once. */
-function overlapsBetween(one: readonly Numbered[], other: readonly Numbered[]): (readonly [number, number])[] {
-  const [a, b] = [exactNames(one[0]?.[1].pattern ?? {}), exactNames(other[0]?.[1].pattern ?? {})];
-  const shared = a.filter(name => b.includes(name));
-  const joinKey = ([, { pattern }]: Numbered) => JSON.stringify(shared.map(name => pattern[name]));
-  const others = groupBy(other, joinKey);
-
-  return one.flatMap(item =>
-    (others.get(joinKey(item)) ?? [])
-      .filter(peer => (one === other ? item[0] < peer[0] : true) && overlaps(item[1].pattern, peer[1].pattern))
-      .map(peer => (item[0] < peer[0] ? ([item[0], peer[0]] as const) : ([peer[0], item[0]] as const))),
-  );
+interface Numbered<P> {
+  readonly index: number;
+  readonly price: P;
 }
 
-/** Equal for the prices of one meter that are equally specific. */
-function peerKey({ meterId, pattern }: PriceBinding): string {
-  const { exact, globs, literals } = specificity(pattern);
+function* ambiguousPairs<P extends PriceBinding>(prices: readonly P[]): Generator<readonly [Numbered<P>, Numbered<P>]> {
+  const numbered = prices.map((price, index) => ({ index, price }));
 
-  return JSON.stringify([meterId, exact, globs, literals]);
-}
+  for (const peers of Map.groupBy(numbered, ({ price }) => peerKey(price)).values()) {
+    const shapes = [...Map.groupBy(peers, ({ price }) => JSON.stringify(shapeOf(price.pattern))).values()];
 
-/** Equal for patterns that name the same dimensions exactly. */
-function shapeKey(pattern: DimensionPattern): string {
-  return JSON.stringify(exactNames(pattern));
-}
-
-function exactNames(pattern: DimensionPattern): readonly string[] {
-  return Object.keys(pattern)
-    .filter(name => !isGlob(valueOf(pattern, name)))
-    .sort();
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-
-    if (group) {
-      group.push(item);
-    } else {
-      groups.set(key, [item]);
+    for (const [position, shape] of shapes.entries()) {
+      for (const other of shapes.slice(position)) {
+        for (const [a, b] of overlapsBetween(shape, other)) {
+          if (!a.price.window || !b.price.window || windowsOverlap(a.price.window, b.price.window)) {
+            yield a.index < b.index ? [a, b] : [b, a];
+          }
+        }
+      }
     }
   }
+}
 
-  return groups;
+/** Equal for the prices of one meter and currency that are equally specific. */
+function peerKey(price: PriceBinding): string {
+  return JSON.stringify([price.meterId, price.currency, specificity(price)]);
 }
 
 /**
- * The most specific price for the usage, or `null` when it is unpriced. Of equally specific ones, which `refusePrices`
- * keeps out of published books, the least id wins, so that even a draft is priced the same in any order.
+ * The pairs of one price from each side whose patterns some usage satisfies; when both sides are one list, each pair
+ * once. All of a side have one shape. So two patterns overlap just when they are equal in every dimension that both
+ * name, read up to the end of the shorter prefix, and prices are joined on that instead of compared one by one.
  */
-export function matchPrice<P extends PriceBinding>(
-  prices: readonly P[],
-  meterId: string,
-  dimensions: Readonly<Record<string, string>>,
-): P | null {
-  let winner: P | null = null;
+function* overlapsBetween<P extends PriceBinding>(
+  one: readonly Numbered<P>[],
+  other: readonly Numbered<P>[],
+): Generator<readonly [Numbered<P>, Numbered<P>]> {
+  const [first, second] = [one[0], other[0]];
 
-  for (const price of prices) {
-    if (price.meterId !== meterId || !matches(price.pattern, dimensions)) {
-      continue;
-    }
-
-    const margin = winner ? compareSpecificity(specificity(price.pattern), specificity(winner.pattern)) : 1;
-
-    if (margin > 0 || (margin === 0 && winner && price.id < winner.id)) {
-      winner = price;
-    }
+  if (!first || !second) {
+    return;
   }
 
-  return winner;
+  const cuts = sharedCuts(shapeOf(first.price.pattern), shapeOf(second.price.pattern));
+  const others = Map.groupBy(other, ({ price }) => joinKey(price.pattern, cuts));
+
+  for (const item of one) {
+    for (const peer of others.get(joinKey(item.price.pattern, cuts)) ?? []) {
+      if (one !== other || item.index < peer.index) {
+        yield [item, peer];
+      }
+    }
+  }
+}
+
+/** The dimensions that both shapes name, and how many units of their texts count: all where both are exact values. */
+function sharedCuts(one: Shape, other: Shape): readonly { readonly name: string; readonly length: number }[] {
+  return one.flatMap(({ name, prefixLength }) => {
+    const twin = other.find(dimension => dimension.name === name);
+    const lengths = [prefixLength, twin?.prefixLength].map(length => length ?? Number.POSITIVE_INFINITY);
+
+    return twin ? [{ name, length: Math.min(...lengths) }] : [];
+  });
+}
+
+function joinKey(pattern: DimensionPattern, cuts: readonly { readonly name: string; readonly length: number }[]) {
+  return JSON.stringify(
+    cuts.map(({ name, length }) => {
+      const text = pattern[name] ?? '';
+
+      return (globPrefix(text) ?? text).slice(0, length);
+    }),
+  );
 }

@@ -1,7 +1,8 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { tenantFilter } from '../platform/index.js';
 import type { DimensionPattern } from './pattern.rules.js';
-import type { PricingModelJson } from './price.rules.js';
+import type { PriceTermsJson } from './price.rules.js';
+import type { PriceWindowJson } from './window.rules.js';
 
 const PriceBookSchema = defineEntity({
   name: 'PriceBook',
@@ -16,7 +17,7 @@ const PriceBookSchema = defineEntity({
   filters: tenantFilter,
 });
 
-/** A seller's prices in one currency, in versions. */
+/** A seller's prices, in versions. `currency` is that of a price that names none. */
 export class PriceBook extends PriceBookSchema.class {}
 PriceBookSchema.setClass(PriceBook);
 
@@ -52,8 +53,11 @@ const PriceSchema = defineEntity({
     versionId: p.string(),
     meterId: p.string(),
     name: p.string(),
+    currency: p.string(),
     pattern: p.json<DimensionPattern>(),
-    model: p.json<PricingModelJson>(),
+    window: p.json<PriceWindowJson>().nullable(),
+    terms: p.json<PriceTermsJson>(),
+    source: p.string().nullable(),
   },
   filters: tenantFilter,
 });

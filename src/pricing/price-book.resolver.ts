@@ -12,10 +12,8 @@ import {
   PriceBookVersionPayload,
   PriceBookVersionType,
   PriceBookWithdrawInput,
-  PriceConnection,
-  pricingModelOf,
-  PriceType,
 } from './price-book.types.js';
+import { PriceConnection, priceDraftOf, PriceType } from './price.types.js';
 import type { PricingService } from './pricing.service.js';
 
 @Resolver(() => TenantType)
@@ -63,12 +61,7 @@ export class PriceBookResolver {
       const { tenantId, ...asked } = input;
       const { version, replayed } = await this.pricing.createVersion(await this.tenants.within(scope, tenantId), {
         ...asked,
-        prices: asked.prices.map(price => ({
-          meterId: price.meterId,
-          name: price.name,
-          pattern: Object.fromEntries(price.dimensions.map(({ name, value }) => [name, value])),
-          model: pricingModelOf(price.model),
-        })),
+        prices: asked.prices.map(priceDraftOf),
       });
 
       return { priceBookVersion: PriceBookVersionType.from(version), replayed };

@@ -1,6 +1,13 @@
-import { type Decimal, decimal, formatDecimal, ONE, parseDecimal, ZERO } from '../money/index.js';
+import {
+  type Conversion,
+  type ConversionJson,
+  conversionJson,
+  type Decimal,
+  formatDecimal,
+  ONE,
+} from '../money/index.js';
 
-/** So much money per so many units: 2.50 per 1,000,000 tokens. The currency is the price book's. */
+/** So much money per so many units: 2.50 per 1,000,000 tokens. */
 export interface Rate {
   readonly amount: Decimal;
   /** Units, above zero. */
@@ -12,302 +19,229 @@ export interface Tier {
   /** The last quantity that is still in this tier; `null` in the last tier only, which is open. */
   readonly upTo: Decimal | null;
   readonly rate: Rate;
-  /** Money charged once when the tier is entered (graduated) or applies (volume). */
+  /** Money charged once when the tier is entered (graduated) or applies (volume, stair-step). */
   readonly flat: Decimal;
 }
 
-/** How a quantity becomes money. What each kind means is written in `rate.rules.ts`. */
-export type PricingModel =
-  | { readonly kind: 'FLAT'; readonly amount: Decimal }
-  | { readonly kind: 'PER_UNIT'; readonly rate: Rate }
-  | { readonly kind: 'PACKAGE'; readonly amount: Decimal; readonly size: Decimal; readonly free: Decimal }
-  | { readonly kind: 'GRADUATED'; readonly tiers: readonly Tier[] }
-  | { readonly kind: 'VOLUME'; readonly tiers: readonly Tier[] };
-
-/** `Rate` with decimal strings. */
-export interface RateJson {
-  readonly amount: string;
-  readonly per: string;
+/** One step of a graduated percentage: per cent of the slice of the quantity that falls into it, and a flat amount. */
+export interface PercentTier {
+  readonly upTo: Decimal | null;
+  readonly percent: Decimal;
+  readonly flat: Decimal;
 }
-
-/** `Tier` with decimal strings. */
-export interface TierJson {
-  readonly upTo: string | null;
-  readonly rate: RateJson;
-  readonly flat: string;
-}
-
-/** `PricingModel` with decimal strings: what jsonb stores and the API carries. */
-export type PricingModelJson =
-  | { readonly kind: 'FLAT'; readonly amount: string }
-  | { readonly kind: 'PER_UNIT'; readonly rate: RateJson }
-  | { readonly kind: 'PACKAGE'; readonly amount: string; readonly size: string; readonly free: string }
-  | { readonly kind: 'GRADUATED'; readonly tiers: readonly TierJson[] }
-  | { readonly kind: 'VOLUME'; readonly tiers: readonly TierJson[] };
-
-/** Why a pricing model is not accepted: the path of the field inside the model and a sentence. */
-export interface PricingModelRefusal {
-  readonly field: readonly string[];
-  readonly message: string;
-}
-
-/** The model, or every reason why there is none. */
-export type PricingModelReading =
-  { readonly model: PricingModel } | { readonly refusals: readonly PricingModelRefusal[] };
-
-/** Amounts above this are taken for a slip of the hand. In every currency it is far above any list price. */
-const MAX_AMOUNT = decimal('1000000000000000');
-
-/** Sixteen integer digits hold MAX_AMOUNT. Finer prices than twelve decimals are written with a larger `per`. */
-const AMOUNT_LIMITS = { integerDigits: 16, fractionDigits: 12 };
-
-const MAX_TIERS = 100;
-
-const FIELDS: Readonly<Record<PricingModel['kind'], readonly string[]>> = {
-  FLAT: ['kind', 'amount'],
-  PER_UNIT: ['kind', 'rate'],
-  PACKAGE: ['kind', 'amount', 'size', 'free'],
-  GRADUATED: ['kind', 'tiers'],
-  VOLUME: ['kind', 'tiers'],
-};
 
 /**
- * Reads the JSON form, naming every field at fault. Accepted: amounts and flats from 0 to 1e15 with at most 12
- * fraction digits; `per`, `size` and `upTo` above 0 and `free` from 0, with at most 26 integer and 18 fraction digits;
- * 1 to 100 tiers, `upTo` strictly ascending and `null` in the last only. `flat` and `free` are 0 when absent, all else
- * is required; `null` counts as absent. A field that the kind does not know is refused, for a misspelled `flat` must
- * not become a silent 0.
+ * How a quantity finds its tier. INCLUSIVE: a tier up to 10 holds 10 and everything below it, the next begins right
+ * above, fractions included. INTEGER_STEPS: the quantity rounded up to a whole unit decides (0–10, then 11–20), bounds are
+ * whole numbers, and what is priced is still the exact quantity.
  */
-export function readPricingModel(json: unknown): PricingModelReading {
-  const refusals: PricingModelRefusal[] = [];
-  const model = readModel(json, refusals);
+export const TIER_BOUNDS = ['INCLUSIVE', 'INTEGER_STEPS'] as const;
 
-  return model && refusals.length === 0 ? { model } : { refusals };
-}
+/** One of `TIER_BOUNDS`. */
+export type TierBounds = (typeof TIER_BOUNDS)[number];
 
-function readModel(json: unknown, refusals: PricingModelRefusal[]): PricingModel | null {
-  if (!isRecord(json)) {
-    refusals.push({ field: [], message: 'a pricing model must be an object with a kind' });
+/** The names of the pricing models. What each means is written in `rate.rules.ts`. */
+export const PRICING_MODELS = [
+  'FLAT',
+  'UNIT',
+  'PACKAGE',
+  'GRADUATED',
+  'VOLUME',
+  'STAIRSTEP',
+  'PERCENTAGE',
+  'GRADUATED_PERCENTAGE',
+  'DYNAMIC',
+  'COST_PLUS',
+] as const;
 
-    return null;
-  }
+/** One of `PRICING_MODELS`. */
+export type PricingModelName = (typeof PRICING_MODELS)[number];
 
-  const kind = json['kind'];
-
-  if (!isKind(kind)) {
-    const message = `kind must be one of ${Object.keys(FIELDS).join(', ')}, not ${shown(kind)}`;
-    refusals.push({ field: ['kind'], message });
-
-    return null;
-  }
-
-  refuseUnknownFields(json, FIELDS[kind], [], refusals);
-
-  switch (kind) {
-    case 'FLAT':
-      return { kind, amount: readAmount(json['amount'], ['amount'], refusals) };
-
-    case 'PER_UNIT':
-      return { kind, rate: readRate(json['rate'], ['rate'], refusals) };
-
-    case 'PACKAGE':
-      return {
-        kind,
-        amount: readAmount(json['amount'], ['amount'], refusals),
-        size: readUnits(json['size'], ['size'], refusals),
-        free: readFree(json['free'], ['free'], refusals),
-      };
-
-    case 'GRADUATED':
-    case 'VOLUME':
-      return { kind, tiers: readTiers(json['tiers'], ['tiers'], refusals) };
-
-    default:
-      return kind satisfies never;
-  }
-}
-
-function readTiers(json: unknown, field: readonly string[], refusals: PricingModelRefusal[]): readonly Tier[] {
-  if (!Array.isArray(json) || json.length === 0 || json.length > MAX_TIERS) {
-    refusals.push({ field, message: `${field.join('.')} must be a list of 1 to ${MAX_TIERS} tiers` });
-
-    return [];
-  }
-
-  const tiers: Tier[] = [];
-  let floor = ZERO;
-
-  for (const [index, tier] of json.entries()) {
-    const path = [...field, String(index)];
-
-    if (!isRecord(tier)) {
-      refusals.push({ field: path, message: `${path.join('.')} must be a tier with upTo, rate and flat` });
-      continue;
+/** How a quantity becomes money. */
+export type PricingModel =
+  | { readonly model: 'FLAT'; readonly amount: Decimal }
+  | { readonly model: 'UNIT'; readonly rate: Rate }
+  | { readonly model: 'PACKAGE'; readonly amount: Decimal; readonly size: Decimal }
+  | {
+      readonly model: 'GRADUATED' | 'VOLUME' | 'STAIRSTEP';
+      readonly tiers: readonly Tier[];
+      readonly bounds: TierBounds;
     }
+  | Percentage
+  | { readonly model: 'GRADUATED_PERCENTAGE'; readonly tiers: readonly PercentTier[]; readonly bounds: TierBounds }
+  | { readonly model: 'DYNAMIC' | 'COST_PLUS'; readonly markup: Decimal };
 
-    refuseUnknownFields(tier, ['upTo', 'rate', 'flat'], path, refusals);
-
-    const upTo = readBound(tier['upTo'], index === json.length - 1, floor, [...path, 'upTo'], refusals);
-    const flat = isAbsent(tier['flat']) ? ZERO : readAmount(tier['flat'], [...path, 'flat'], refusals);
-    tiers.push({ upTo, rate: readRate(tier['rate'], [...path, 'rate'], refusals), flat });
-    floor = upTo ?? floor;
-  }
-
-  return tiers;
+/** A per cent of each event's amount, with what may be free and what bounds a single event's price. */
+export interface Percentage {
+  readonly model: 'PERCENTAGE';
+  readonly percent: Decimal;
+  /** Money for each event that is not free, inside the event's bounds. */
+  readonly fixed: Decimal;
+  /** The first events of the period that are free; `null` for no such limit. */
+  readonly freeEvents: Decimal | null;
+  /** The first amount of the period that is free; `null` for no such limit. What is free ends at the first limit reached. */
+  readonly freeAmount: Decimal | null;
+  readonly eventMinimum: Decimal | null;
+  readonly eventMaximum: Decimal | null;
 }
 
-/** A tier's upper bound: above the bound before it, and open in the last tier only. */
-function readBound(
-  json: unknown,
-  isLast: boolean,
-  floor: Decimal,
-  field: readonly string[],
-  refusals: PricingModelRefusal[],
-): Decimal | null {
-  const name = field.join('.');
-
-  if (isLast) {
-    if (!isAbsent(json)) {
-      refusals.push({ field, message: `${name} must be null: the last tier is open, or usage above it has no price` });
-    }
-
-    return null;
-  }
-
-  if (isAbsent(json)) {
-    refusals.push({ field, message: `${name} is missing: only the last tier is open` });
-
-    return null;
-  }
-
-  const upTo = readUnits(json, field, refusals);
-
-  // A bound that is refused already reads as ONE; what it should be above is then nobody's question.
-  if (parseDecimal(json)?.gt(ZERO) && !upTo.gt(floor)) {
-    refusals.push({ field, message: `${name} must be above ${formatDecimal(floor)}, where the tier before it ends` });
-  }
-
-  return upTo;
+/** A pricing model with what comes before it (conversion, free units) and after it (discount, minimum, maximum). */
+export interface PriceTerms {
+  readonly pricing: PricingModel;
+  /** From metered units to priced units; tiers and free units are in priced units. */
+  readonly conversion: Conversion | null;
+  /** Priced units of a period that cost nothing; the model prices what is above them. */
+  readonly freeUnits: Decimal;
+  /** Per cent off what the model comes to, before the bounds. */
+  readonly discount: Decimal;
+  /** The least that a period comes to, usage or not; `null` for none. */
+  readonly minimum: Decimal | null;
+  /** The most that a period comes to; `null` for none. */
+  readonly maximum: Decimal | null;
+  /** Whether each unit is charged for the part of the period in which it was there. */
+  readonly prorated: boolean;
 }
 
-function readRate(json: unknown, field: readonly string[], refusals: PricingModelRefusal[]): Rate {
-  if (!isRecord(json)) {
-    refusals.push({ field, message: `${field.join('.')} must be a rate with amount and per` });
+/** `Tier` or `PercentTier` with decimal strings. */
+export interface TierJson {
+  readonly upTo: string | null;
+  readonly unitAmount?: string;
+  /** Where it is not the `per` of the price. */
+  readonly per?: string;
+  readonly flatAmount?: string;
+  readonly rate?: string;
+}
 
-    return { amount: ZERO, per: ONE };
-  }
+/** `PriceTerms` as the API, files and jsonb carry them: one flat object, decimals as strings, absent where not used. */
+export interface PriceTermsJson {
+  readonly model: PricingModelName;
+  readonly unitAmount?: string;
+  readonly flatAmount?: string;
+  readonly per?: string;
+  readonly packageSize?: string;
+  readonly packageAmount?: string;
+  readonly freeUnits?: string;
+  readonly freeEvents?: string;
+  readonly freeAmount?: string;
+  readonly rate?: string;
+  readonly fixedAmount?: string;
+  readonly perEventMinimum?: string;
+  readonly perEventMaximum?: string;
+  readonly tiers?: readonly TierJson[];
+  readonly tierBounds?: TierBounds;
+  readonly markup?: string;
+  readonly discountRate?: string;
+  readonly minimum?: string;
+  readonly maximum?: string;
+  readonly prorated?: boolean;
+  readonly conversion?: ConversionJson;
+}
 
-  refuseUnknownFields(json, ['amount', 'per'], field, refusals);
+/** Whether the price looks at single events: its amount is no function of their sum. */
+export function looksAtEvents({ pricing, prorated }: PriceTerms): boolean {
+  return prorated || (pricing.model === 'PERCENTAGE' && !isLinear(pricing));
+}
+
+function isLinear({ fixed, freeEvents, freeAmount, eventMinimum, eventMaximum }: Percentage): boolean {
+  return fixed.isZero() && freeEvents === null && freeAmount === null && eventMinimum === null && eventMaximum === null;
+}
+
+/** The index of a last tier that has an upper bound, so that usage above it has no price; `null` when there is none. */
+export function closedTier({ pricing }: PriceTerms): number | null {
+  return 'tiers' in pricing && pricing.tiers.at(-1)?.upTo ? pricing.tiers.length - 1 : null;
+}
+
+/** The JSON form of a price's terms; `readPriceTerms` reads the same terms back. */
+export function priceTermsJson(terms: PriceTerms): PriceTermsJson {
+  const { pricing, conversion, freeUnits, discount, minimum, maximum, prorated } = terms;
 
   return {
-    amount: readAmount(json['amount'], [...field, 'amount'], refusals),
-    per: readUnits(json['per'], [...field, 'per'], refusals),
+    ...pricingJson(pricing),
+    ...(freeUnits.isZero() ? {} : { freeUnits: formatDecimal(freeUnits) }),
+    ...(discount.isZero() ? {} : { discountRate: formatDecimal(discount) }),
+    ...(minimum ? { minimum: formatDecimal(minimum) } : {}),
+    ...(maximum ? { maximum: formatDecimal(maximum) } : {}),
+    ...(prorated ? { prorated } : {}),
+    ...(conversion ? { conversion: conversionJson(conversion) } : {}),
   };
 }
 
-function readAmount(json: unknown, field: readonly string[], refusals: PricingModelRefusal[]): Decimal {
-  const amount = parseDecimal(json, AMOUNT_LIMITS);
-
-  if (amount && !amount.lt(ZERO) && !amount.gt(MAX_AMOUNT)) {
-    return amount;
-  }
-
-  const range = `from 0 to ${formatDecimal(MAX_AMOUNT)} with at most ${AMOUNT_LIMITS.fractionDigits} fraction digits`;
-  refusals.push({ field, message: `${field.join('.')} must be a decimal string ${range}, not ${shown(json)}` });
-
-  return ZERO;
-}
-
-/** A number of units above zero; ONE when it is refused, so that reading can go on. */
-function readUnits(json: unknown, field: readonly string[], refusals: PricingModelRefusal[]): Decimal {
-  const units = parseDecimal(json);
-
-  if (units?.gt(ZERO)) {
-    return units;
-  }
-
-  refusals.push({ field, message: `${field.join('.')} must be a decimal string above 0, not ${shown(json)}` });
-
-  return ONE;
-}
-
-function readFree(json: unknown, field: readonly string[], refusals: PricingModelRefusal[]): Decimal {
-  const units = isAbsent(json) ? ZERO : parseDecimal(json);
-
-  if (units && !units.lt(ZERO)) {
-    return units;
-  }
-
-  refusals.push({ field, message: `${field.join('.')} must be a decimal string from 0, not ${shown(json)}` });
-
-  return ZERO;
-}
-
-function refuseUnknownFields(
-  json: Readonly<Record<string, unknown>>,
-  known: readonly string[],
-  path: readonly string[],
-  refusals: PricingModelRefusal[],
-): void {
-  for (const name of Object.keys(json)) {
-    if (!known.includes(name) && !isAbsent(json[name])) {
-      const message = `${name.slice(0, 60)} is not a field here: ${known.join(', ')} are`;
-      refusals.push({ field: [...path, name], message });
-    }
-  }
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
-}
-
-function isKind(kind: unknown): kind is PricingModel['kind'] {
-  return typeof kind === 'string' && Object.hasOwn(FIELDS, kind);
-}
-
-function isAbsent(json: unknown): boolean {
-  return json === undefined || json === null;
-}
-
-/** What was given, short enough for a sentence. */
-function shown(json: unknown): string {
-  if (typeof json === 'string') {
-    return JSON.stringify(json.slice(0, 40));
-  }
-
-  return isAbsent(json) ? 'nothing' : `a ${Array.isArray(json) ? 'list' : typeof json}`;
-}
-
-/** The JSON form of a model; `readPricingModel` reads the same model back. */
-export function pricingModelJson(model: PricingModel): PricingModelJson {
-  switch (model.kind) {
+function pricingJson(pricing: PricingModel): PriceTermsJson {
+  switch (pricing.model) {
     case 'FLAT':
-      return { kind: model.kind, amount: formatDecimal(model.amount) };
+      return { model: pricing.model, flatAmount: formatDecimal(pricing.amount) };
 
-    case 'PER_UNIT':
-      return { kind: model.kind, rate: rateJson(model.rate) };
+    case 'UNIT':
+      return {
+        model: pricing.model,
+        unitAmount: formatDecimal(pricing.rate.amount),
+        per: formatDecimal(pricing.rate.per),
+      };
 
     case 'PACKAGE':
       return {
-        kind: model.kind,
-        amount: formatDecimal(model.amount),
-        size: formatDecimal(model.size),
-        free: formatDecimal(model.free),
+        model: pricing.model,
+        packageAmount: formatDecimal(pricing.amount),
+        packageSize: formatDecimal(pricing.size),
       };
 
     case 'GRADUATED':
-    case 'VOLUME':
-      return { kind: model.kind, tiers: model.tiers.map(tierJson) };
+    case 'VOLUME': {
+      const per = pricing.tiers[0]?.rate.per ?? ONE;
+
+      return {
+        model: pricing.model,
+        per: formatDecimal(per),
+        tiers: pricing.tiers.map(({ upTo, rate, flat }) => ({
+          upTo: upTo && formatDecimal(upTo),
+          unitAmount: formatDecimal(rate.amount),
+          ...(rate.per.eq(per) ? {} : { per: formatDecimal(rate.per) }),
+          flatAmount: formatDecimal(flat),
+        })),
+        tierBounds: pricing.bounds,
+      };
+    }
+
+    case 'STAIRSTEP':
+      return {
+        model: pricing.model,
+        tiers: pricing.tiers.map(({ upTo, flat }) => ({
+          upTo: upTo && formatDecimal(upTo),
+          flatAmount: formatDecimal(flat),
+        })),
+        tierBounds: pricing.bounds,
+      };
+
+    case 'GRADUATED_PERCENTAGE':
+      return {
+        model: pricing.model,
+        tiers: pricing.tiers.map(({ upTo, percent, flat }) => ({
+          upTo: upTo && formatDecimal(upTo),
+          rate: formatDecimal(percent),
+          flatAmount: formatDecimal(flat),
+        })),
+        tierBounds: pricing.bounds,
+      };
+
+    case 'PERCENTAGE': {
+      const { model, percent, fixed, freeEvents, freeAmount, eventMinimum, eventMaximum } = pricing;
+
+      return {
+        model,
+        rate: formatDecimal(percent),
+        ...(fixed.isZero() ? {} : { fixedAmount: formatDecimal(fixed) }),
+        ...(freeEvents ? { freeEvents: formatDecimal(freeEvents) } : {}),
+        ...(freeAmount ? { freeAmount: formatDecimal(freeAmount) } : {}),
+        ...(eventMinimum ? { perEventMinimum: formatDecimal(eventMinimum) } : {}),
+        ...(eventMaximum ? { perEventMaximum: formatDecimal(eventMaximum) } : {}),
+      };
+    }
+
+    case 'DYNAMIC':
+    case 'COST_PLUS':
+      return { model: pricing.model, markup: formatDecimal(pricing.markup) };
 
     default:
-      return model satisfies never;
+      return pricing satisfies never;
   }
-}
-
-function tierJson({ upTo, rate, flat }: Tier): TierJson {
-  return { upTo: upTo && formatDecimal(upTo), rate: rateJson(rate), flat: formatDecimal(flat) };
-}
-
-function rateJson({ amount, per }: Rate): RateJson {
-  return { amount: formatDecimal(amount), per: formatDecimal(per) };
 }

@@ -16,31 +16,15 @@ import {
 } from '../platform/index.js';
 import { isCleanText, type TenantsService } from '../tenants/index.js';
 import { Price, PriceBook, PriceBookVersion } from './price-book.entity.js';
-import { refusePrices, type DimensionPattern } from './pattern.rules.js';
-import { pricingModelJson, readPricingModel, type PricingModel } from './price.rules.js';
+import { refusePrices } from './pattern.rules.js';
+import { indexPrices, type PriceIndex } from './price-index.rules.js';
+import { livePrice, readPriceDraft, type LivePrice, type PriceDraft } from './price-draft.js';
 import { isQuarterHour, nextQuarterHour, refuseWithdrawal } from './version.rules.js';
-
-export interface PriceDraft {
-  readonly meterId: string;
-  readonly name: string;
-  readonly pattern: DimensionPattern;
-  /** JSON form with decimal strings; checked here. */
-  readonly model: unknown;
-}
 
 export interface VersionDraft {
   readonly priceBookId: string;
   readonly prices: readonly PriceDraft[];
   readonly idempotencyKey: string;
-}
-
-/** A price as the rate engine takes it. */
-export interface LivePrice {
-  readonly id: string;
-  readonly meterId: string;
-  readonly name: string;
-  readonly pattern: DimensionPattern;
-  readonly model: PricingModel;
 }
 
 /** A published version with its prices. It holds from `effectiveAt` until the next one. */
@@ -49,7 +33,11 @@ export interface LiveVersion {
   readonly number: number;
   readonly effectiveAt: Date;
   readonly prices: readonly LivePrice[];
+  readonly index: PriceIndex<LivePrice>;
 }
+
+/** The prices of a version, and how to find the one for some usage. */
+type PriceList = Pick<LiveVersion, 'prices' | 'index'>;
 
 const MAX_PRICES = 10_000;
 const MAX_CACHED = 200;
@@ -57,7 +45,7 @@ const MAX_CACHED = 200;
 /** Price books: draft, publish, withdraw. */
 export class PricingService {
   // Prices of a published version never change, so they are read once a process.
-  readonly #prices = new Map<string, readonly LivePrice[]>();
+  readonly #prices = new Map<string, PriceList>();
 
   constructor(
     private readonly tenants: TenantsService,
@@ -120,38 +108,7 @@ export class PricingService {
           throw DomainError.notFound('meter', price.meterId.slice(0, 40), [...field, 'meterId']);
         }
 
-        if (price.name.trim().length < 1 || price.name.length > 200 || !isCleanText(price.name)) {
-          throw DomainError.invalid('name has 1 to 200 characters and no control characters', [...field, 'name']);
-        }
-
-        for (const [name, value] of Object.entries(price.pattern)) {
-          if (!meter.dimensions.some(dimension => dimension.name === name)) {
-            throw DomainError.invalid(`meter ${meter.key} has no dimension ${name.slice(0, 40)}`, [
-              ...field,
-              'dimensions',
-            ]);
-          }
-
-          if (value.length < 1 || value.length > 128 || !isCleanText(value) || value.slice(0, -1).includes('*')) {
-            throw DomainError.invalid(
-              `the value of dimension ${name} has 1 to 128 characters, and a * only at its end`,
-              [...field, 'dimensions'],
-            );
-          }
-        }
-
-        const read = readPricingModel(price.model);
-
-        if ('refusals' in read) {
-          const [refusal] = read.refusals;
-          throw DomainError.invalid(refusal?.message ?? 'the pricing model cannot be read', [
-            ...field,
-            'model',
-            ...(refusal?.field ?? []),
-          ]);
-        }
-
-        return { meterId: meter.id, name: price.name, pattern: price.pattern, model: pricingModelJson(read.model) };
+        return readPriceDraft(price, meter, book.currency, field);
       });
       const { idempotencyKey, ...draft } = input;
       const { id, replayed } = await once(tx, 'priceBookVersionCreate', idempotencyKey, draft, async () => {
@@ -214,7 +171,7 @@ export class PricingService {
       }
 
       const prices = await tx.em.find(Price, { versionId: version.id });
-      const [pair] = refusePrices(prices);
+      const [pair] = refusePrices(prices.map(livePrice));
 
       if (pair) {
         throw new DomainError(
@@ -315,14 +272,14 @@ export class PricingService {
     for (const version of versions) {
       if (version.effectiveAt) {
         const { id, number, effectiveAt } = version;
-        live.push({ id, number, effectiveAt, prices: await this.#livePrices(tx, id) });
+        live.push({ id, number, effectiveAt, ...(await this.#livePrices(tx, id)) });
       }
     }
 
     return live;
   }
 
-  async #livePrices(tx: Scope, versionId: string): Promise<readonly LivePrice[]> {
+  async #livePrices(tx: Scope, versionId: string): Promise<PriceList> {
     const known = this.#prices.get(versionId);
 
     if (known) {
@@ -330,23 +287,16 @@ export class PricingService {
     }
 
     const rows = await tx.em.find(Price, { versionId }, { orderBy: { id: 'asc' } });
-    const prices = rows.map(({ id, meterId, name, pattern, model }) => {
-      const read = readPricingModel(model);
-
-      if ('refusals' in read) {
-        throw new Error(`price ${id} was accepted once and can no longer be read`);
-      }
-
-      return { id, meterId, name, pattern, model: read.model };
-    });
+    const prices = rows.map(livePrice);
 
     if (this.#prices.size >= MAX_CACHED) {
       this.#prices.clear();
     }
 
-    this.#prices.set(versionId, prices);
+    const list = { prices, index: indexPrices(prices) };
+    this.#prices.set(versionId, list);
 
-    return prices;
+    return list;
   }
 
   async #lockBook(tx: Scope, id: string): Promise<PriceBook> {

@@ -1,151 +1,202 @@
-import { type Decimal, divide, maxOf, minOf, sum, ZERO } from '../money/index.js';
-import type { PricingModel, Rate, Tier } from './price.rules.js';
+import { convert, type Decimal, decimal, divide, maxOf, ONE, sum, ZERO } from '../money/index.js';
+import { type EventAmount, percentageSteps } from './percentage.rules.js';
+import type { PriceTerms, PricingModel, Rate } from './price.rules.js';
+import { type ProratedUsage, proratedSteps } from './prorated.rules.js';
+import { baseSteps, differenceOf, type RateStep, simplified, step } from './rate-step.rules.js';
+import { exceedsTiers, graduatedPercentSteps, graduatedSteps, volumeSteps } from './tier.rules.js';
+
+/** What is priced: the period's quantity so far, and for prices that look at single events, the events in their order. */
+export interface Usage {
+  /** Metered units; money for PERCENTAGE, GRADUATED_PERCENTAGE, DYNAMIC (the events' amounts) and COST_PLUS (what it cost). */
+  readonly quantity: Decimal;
+  /** The amount of each event, oldest first. Absent, a percentage takes the quantity for one event. */
+  readonly events?: readonly EventAmount[];
+  /** The changes of a level and how long each lasted: what a prorated price needs. Absent, all lasts the whole period. */
+  readonly prorated?: ProratedUsage;
+}
 
 /** What a quantity costs, exact and unrounded, and how. The amounts of the steps sum to the amount. */
 export interface Rated {
   readonly amount: Decimal;
   readonly steps: readonly RateStep[];
+  /** The quantity after conversion and rounding: what tiers and free units count. */
+  readonly converted: Decimal;
+  /** The part of it above the free units: what the model prices. */
+  readonly billable: Decimal;
 }
 
-/**
- * One line of the explanation: `amount = flat + quantity × unitAmount`, or `packages × unitAmount.amount` for a
- * package. For a negative quantity, and in a difference, `quantity`, `flat`, `packages` and `amount` carry the sign;
- * the bounds are those of the price.
- */
-export interface RateStep {
-  /** The tier, from 1; `null` in a model without tiers. */
-  readonly tier: number | null;
-  /** The step prices units above this: the tier's lower bound, or the free units of a package. */
-  readonly from: Decimal;
-  /** The tier's inclusive upper bound; `null` when it is open. */
-  readonly upTo: Decimal | null;
-  /** The units priced here: those above `from` in a graduated tier and in packages, the whole quantity otherwise. */
-  readonly quantity: Decimal;
-  /** Money per units; per package size in a package; `null` in a flat model. */
-  readonly unitAmount: Rate | null;
-  /** Money charged once, however many units. */
-  readonly flat: Decimal;
-  /** Whole packages, begun ones included; `null` in the other models. */
-  readonly packages: Decimal | null;
-  readonly amount: Decimal;
-}
+const HUNDRED = decimal(100);
 
 /**
- * The one rate engine: what `quantity` units cost, counted from zero.
+ * The one rate engine: what the usage of a period costs, counted from zero.
  *
+ * First the quantity is converted and rounded, then free units are taken off; then
  * - FLAT: the amount once.
- * - PER_UNIT: quantity × amount / per.
- * - PACKAGE: ⌈max(0, quantity − free) / size⌉ × amount.
- * - GRADUATED: each tier prices its own slice of the quantity, plus its flat once the quantity is above its lower bound.
- * - VOLUME: the tier that contains the quantity (its upper bound included) prices all of it, plus its flat once.
+ * - UNIT: quantity × amount / per.
+ * - PACKAGE: ⌈quantity / size⌉ × amount.
+ * - GRADUATED: each tier prices its own slice of the quantity, plus its flat amount once the quantity is above its lower bound.
+ * - VOLUME: the tier that contains the quantity prices all of it, plus its flat amount once.
+ * - STAIRSTEP: the flat amount of the tier that contains the quantity.
+ * - PERCENTAGE: see `percentage.rules.ts`.
+ * - GRADUATED_PERCENTAGE: as GRADUATED, with per cents.
+ * - DYNAMIC, COST_PLUS: quantity (which is money) × markup.
+ * Last the discount is taken off, and the result is raised to the minimum or cut to the maximum.
  *
- * Nothing costs nothing, whatever the flats. A negative quantity, which corrections can leave behind, costs what
- * its opposite would, negated: rate(−q) = −rate(q); so reversing usage always gives back what it cost.
- * Exact, but for a `per` that has other prime factors than 2 and 5 (see `divide`). Throws RangeError when no tier holds
- * the quantity, which `readPricingModel` rules out.
+ * A flat amount, and that of a first tier, is due at zero quantity. A negative quantity, which corrections can leave
+ * behind, gives back what its opposite adds: rate(−q) − rate(0) = rate(0) − rate(q), before the bounds.
+ * Exact, but for a `per` that has other prime factors than 2 and 5 (see `divide`). Throws RangeError when no tier holds the
+ * quantity; `exceeds` tells it beforehand.
  */
-export function rate(model: PricingModel, quantity: Decimal): Rated {
-  if (quantity.isZero()) {
-    return { amount: ZERO, steps: [] };
-  }
+export function rate(terms: PriceTerms, usage: Usage): Rated {
+  const { pricing, prorated } = terms;
+  const converted = convertedOf(terms, usage.quantity);
+  const billable = aboveFree(converted, terms.freeUnits);
+  const steps =
+    prorated && usage.prorated
+      ? proratedSteps(pricing, usage.prorated, terms.freeUnits)
+      : pricing.model === 'PERCENTAGE'
+        ? percentageSteps(pricing, usage.events ?? oneEvent(usage.quantity))
+        : signedSteps(pricing, billable);
 
-  const steps = stepsOf(model, quantity.abs());
-
-  return rated(quantity.isNegative() ? steps.map(negated) : steps);
+  return bounded(terms, simplified(steps), converted, billable);
 }
 
 /**
- * What it costs to go from one cumulative quantity to another, in either direction: rate(to) − rate(from), with the
- * steps that differ. However [0, q] is cut, the amounts of the pieces sum to rate(q).
+ * What it costs to go from one cumulative usage to another, in either direction: rate(to) − rate(from), with the steps that
+ * differ. `null` is where nothing has begun yet, so that flat amounts due at zero quantity are in the difference. However a
+ * period is cut, the amounts of its pieces sum to rate(whole).
  */
-export function rateBetween(model: PricingModel, from: Decimal, to: Decimal): Rated {
-  const byTier = new Map<number | null, RateStep>();
+export function rateBetween(terms: PriceTerms, from: Usage | null, to: Usage): Rated {
+  const whole = rate(terms, to);
 
-  for (const step of [...rate(model, to).steps, ...rate(model, from).steps.map(negated)]) {
-    const twin = byTier.get(step.tier);
-    byTier.set(step.tier, twin ? merged(twin, step) : step);
+  if (!from) {
+    return whole;
   }
 
-  return rated(
-    [...byTier.values()]
-      .filter(step => !(step.quantity.isZero() && step.amount.isZero()))
-      .sort((a, b) => (a.tier ?? 0) - (b.tier ?? 0)),
+  const before = rate(terms, from);
+  const steps = differenceOf(whole.steps, before.steps);
+
+  return {
+    amount: whole.amount.minus(before.amount),
+    steps,
+    converted: whole.converted.minus(before.converted),
+    billable: whole.billable.minus(before.billable),
+  };
+}
+
+/** Whether the last tier is closed and the quantity lies above it, so that it has no price. */
+export function exceeds(terms: PriceTerms, usage: Usage): boolean {
+  const { pricing } = terms;
+
+  return (
+    'tiers' in pricing && exceedsTiers(pricing, aboveFree(convertedOf(terms, usage.quantity), terms.freeUnits).abs())
   );
 }
 
-function rated(steps: readonly RateStep[]): Rated {
-  return { amount: sum(steps.map(step => step.amount)), steps };
+/** The quantity in priced units. A negative one converts as its opposite does. */
+function convertedOf({ conversion }: PriceTerms, quantity: Decimal): Decimal {
+  if (!conversion) {
+    return quantity;
+  }
+
+  return quantity.isNegative() ? convert(quantity.abs(), conversion).negated() : convert(quantity, conversion);
 }
 
-/** The steps of a quantity above zero. */
-function stepsOf(model: PricingModel, quantity: Decimal): readonly RateStep[] {
-  switch (model.kind) {
-    case 'FLAT':
-      return [{ ...untiered, quantity, flat: model.amount, amount: model.amount }];
+/** What is left of a quantity when the free units are taken off, towards zero. */
+function aboveFree(quantity: Decimal, free: Decimal): Decimal {
+  if (free.isZero()) {
+    return quantity;
+  }
 
-    case 'PER_UNIT':
-      return [{ ...untiered, quantity, unitAmount: model.rate, amount: priceOf(quantity, model.rate) }];
+  const left = maxOf(ZERO, quantity.abs().minus(free));
+
+  return quantity.isNegative() ? decimal(left.negated()) : left;
+}
+
+function oneEvent(amount: Decimal): readonly EventAmount[] {
+  return amount.isZero() ? [] : [{ amount }];
+}
+
+function signedSteps(pricing: Exclude<PricingModel, { model: 'PERCENTAGE' }>, quantity: Decimal): readonly RateStep[] {
+  const steps = stepsOf(pricing, quantity.abs());
+
+  if (!quantity.isNegative()) {
+    return steps;
+  }
+
+  // What is due at zero stays; what comes on top of it turns round.
+  const base = baseSteps(stepsOf(pricing, ZERO));
+
+  return differenceOf([...base, ...base], steps);
+}
+
+/** The steps of a quantity from zero. */
+function stepsOf(pricing: Exclude<PricingModel, { model: 'PERCENTAGE' }>, quantity: Decimal): readonly RateStep[] {
+  switch (pricing.model) {
+    case 'FLAT':
+      return [step({ kind: 'FLAT', quantity, flat: pricing.amount, amount: pricing.amount })];
+
+    case 'UNIT':
+      return [step({ kind: 'UNITS', quantity, unitAmount: pricing.rate, amount: priceOf(quantity, pricing.rate) })];
 
     case 'PACKAGE': {
-      const billable = maxOf(ZERO, quantity.minus(model.free));
-      const packages = packagesOf(billable, model.size);
-      const unitAmount = { amount: model.amount, per: model.size };
-      const amount = packages.times(model.amount);
+      const packages = packagesOf(quantity, pricing.size);
+      const unitAmount = { amount: pricing.amount, per: pricing.size };
 
-      return [{ ...untiered, from: model.free, quantity: billable, unitAmount, packages, amount }];
+      return [step({ kind: 'PACKAGES', quantity, unitAmount, packages, amount: packages.times(pricing.amount) })];
     }
 
     case 'GRADUATED':
-      return graduated(model.tiers, quantity);
+      return graduatedSteps(pricing, quantity);
 
     case 'VOLUME':
-      return volume(model.tiers, quantity);
+    case 'STAIRSTEP':
+      return volumeSteps(pricing, quantity);
+
+    case 'GRADUATED_PERCENTAGE':
+      return graduatedPercentSteps(pricing, quantity);
+
+    case 'DYNAMIC':
+    case 'COST_PLUS':
+      return [
+        step({
+          kind: 'MARKUP',
+          quantity,
+          unitAmount: { amount: pricing.markup, per: ONE },
+          amount: quantity.times(pricing.markup),
+        }),
+      ];
 
     default:
-      return model satisfies never;
+      return pricing satisfies never;
   }
 }
 
-const untiered = { tier: null, from: ZERO, upTo: null, unitAmount: null, flat: ZERO, packages: null } as const;
+/** Takes the discount off, then raises to the minimum or cuts to the maximum. */
+function bounded(
+  { discount, minimum, maximum }: PriceTerms,
+  steps: readonly RateStep[],
+  converted: Decimal,
+  billable: Decimal,
+): Rated {
+  const all = [...steps];
+  let amount = sum(steps.map(item => item.amount));
 
-function graduated(tiers: readonly Tier[], quantity: Decimal): readonly RateStep[] {
-  const steps: RateStep[] = [];
-  let from = ZERO;
-
-  for (const [index, tier] of tiers.entries()) {
-    const end = tier.upTo ? minOf(tier.upTo, quantity) : quantity;
-    steps.push(tierStep(tier, index, from, end.minus(from)));
-
-    if (end.eq(quantity)) {
-      return steps;
-    }
-
-    from = end;
+  if (!discount.isZero() && !amount.isZero()) {
+    const off = divide(amount.times(discount), HUNDRED).negated();
+    all.push(step({ kind: 'DISCOUNT', quantity: amount, percent: discount, amount: off }));
+    amount = amount.plus(off);
   }
 
-  throw new RangeError(`no tier holds the quantity ${quantity.toString()}`);
-}
+  const bound = minimum && amount.lt(minimum) ? minimum : maximum && amount.gt(maximum) ? maximum : null;
 
-function volume(tiers: readonly Tier[], quantity: Decimal): readonly RateStep[] {
-  let from = ZERO;
-
-  for (const [index, tier] of tiers.entries()) {
-    if (!tier.upTo || quantity.lte(tier.upTo)) {
-      return [tierStep(tier, index, from, quantity)];
-    }
-
-    from = tier.upTo;
+  if (bound) {
+    const kind = bound === minimum ? 'MINIMUM' : 'MAXIMUM';
+    all.push(step({ kind, quantity: bound, amount: bound.minus(amount) }));
+    amount = bound;
   }
 
-  throw new RangeError(`no tier holds the quantity ${quantity.toString()}`);
-}
-
-function tierStep(tier: Tier, index: number, from: Decimal, quantity: Decimal): RateStep {
-  const amount = priceOf(quantity, tier.rate).plus(tier.flat);
-
-  const { upTo, rate: unitAmount, flat } = tier;
-
-  return { tier: index + 1, from, upTo, quantity, unitAmount, flat, packages: null, amount };
+  return { amount: decimal(amount), steps: all, converted, billable };
 }
 
 /** Multiplies before it divides, so that only the last operation can round. */
@@ -158,25 +209,4 @@ function packagesOf(quantity: Decimal, size: Decimal): Decimal {
   const full = quantity.idiv(size);
 
   return full.times(size).lt(quantity) ? full.plus(1) : full;
-}
-
-function negated(step: RateStep): RateStep {
-  return {
-    ...step,
-    quantity: ZERO.minus(step.quantity),
-    flat: ZERO.minus(step.flat),
-    packages: step.packages && ZERO.minus(step.packages),
-    amount: ZERO.minus(step.amount),
-  };
-}
-
-/** Two steps of one tier as one. */
-function merged(a: RateStep, b: RateStep): RateStep {
-  return {
-    ...a,
-    quantity: a.quantity.plus(b.quantity),
-    flat: a.flat.plus(b.flat),
-    packages: a.packages && b.packages && a.packages.plus(b.packages),
-    amount: a.amount.plus(b.amount),
-  };
 }

@@ -67,6 +67,7 @@ export const ChargeConnection = connectionOf('Charge', () => ChargeType);
 export enum UnpricedReasonEnum {
   NO_CONTRACT = 'NO_CONTRACT',
   NO_PRICE = 'NO_PRICE',
+  NO_COST = 'NO_COST',
 }
 registerEnumType(UnpricedReasonEnum, {
   name: 'UnpricedReason',
@@ -74,6 +75,7 @@ registerEnumType(UnpricedReasonEnum, {
   valuesConfig: {
     NO_CONTRACT: { description: 'The tenant had no contract at the time.' },
     NO_PRICE: { description: 'No price of the book matches its meter and dimensions.' },
+    NO_COST: { description: 'Its price is a markup on the cost of the model, and no cost is entered.' },
   },
 });
 

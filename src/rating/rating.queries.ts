@@ -1,4 +1,5 @@
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
+import { rateStepJson, sentenceOf } from '../pricing/index.js';
 import { canonicalJson, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
 import type { Due, Unpriced } from './charge.rules.js';
 
@@ -93,7 +94,7 @@ async function bringCharge(
   const billed = rows.filter(row => row.invoice_id !== null);
   const open = rows.find(row => row.invoice_id === null);
   const last = rows.at(-1);
-  const why = explain(due, last, sum(billed.map(row => decimal(row.amount))));
+  const why = explain(due, last, sum(billed.map(row => decimal(row.amount))), period.currency);
 
   if (amount.isZero() && quantity.isZero() && !(open && isStale(open, period, why))) {
     return;
@@ -143,7 +144,7 @@ function isStale(row: ChargeRow, period: ContractPeriod, why: object): boolean {
 }
 
 /** Why the charge is what it is: which price, which quantity, which tiers, and what was billed before. */
-function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Decimal): object {
+function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Decimal, currency: string): object {
   if (!due) {
     return {
       priceId: last?.price_id,
@@ -160,24 +161,13 @@ function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Dec
     priceBookVersionNumber: due.versionNumber,
     meterId: due.meterId,
     dimensions: due.pattern,
-    modelKind: due.model.kind,
+    model: due.terms.pricing.model,
     quantityFrom: formatDecimal(due.from),
     quantityTo: formatDecimal(due.to),
     cumulativeAmount: formatDecimal(due.amount),
     billedBefore: formatDecimal(billedBefore),
-    steps: due.steps.map(step => ({
-      tier: step.tier,
-      from: formatDecimal(step.from),
-      upTo: step.upTo === null ? null : formatDecimal(step.upTo),
-      quantity: formatDecimal(step.quantity),
-      unitAmount:
-        step.unitAmount === null
-          ? null
-          : { amount: formatDecimal(step.unitAmount.amount), per: formatDecimal(step.unitAmount.per) },
-      flat: formatDecimal(step.flat),
-      packages: step.packages === null ? null : formatDecimal(step.packages),
-      amount: formatDecimal(step.amount),
-    })),
+    steps: due.steps.map(rateStepJson),
+    sentence: sentenceOf(due.terms, due, { measured: due.to.minus(due.from), currency }),
   };
 }
 
@@ -220,8 +210,7 @@ async function chargesOf(tx: Scope, period: ContractPeriod): Promise<ChargeRow[]
 export async function replaceUnpriced(
   tx: Scope,
   period: { readonly contractId: string; readonly start: Date; readonly end: Date },
-  unpriced: readonly Unpriced[],
-  reason: 'NO_CONTRACT' | 'NO_PRICE',
+  unpriced: readonly (Omit<Unpriced, 'reason'> & { readonly reason: UnpricedRow['reason'] })[],
 ): Promise<void> {
   await query(
     tx,
@@ -233,7 +222,7 @@ export async function replaceUnpriced(
     await query(
       tx,
       `insert into unpriced_usage (tenant_id, period_start, period_end, contract_id, meter_id, dimensions, quantity, reason, seen_at)
-       select $1, $2, $3, $4, u.*, $8, $9 from unnest($5::text[], $6::text[], $7::numeric[]) as u`,
+       select $1, $2, $3, $4, u.*, $9 from unnest($5::text[], $6::text[], $7::numeric[], $8::text[]) as u`,
       [
         tx.tenantId,
         period.start,
@@ -242,7 +231,7 @@ export async function replaceUnpriced(
         unpriced.map(row => row.meterId),
         unpriced.map(row => row.dimensions),
         unpriced.map(row => formatDecimal(row.quantity)),
-        reason,
+        unpriced.map(row => row.reason),
         tx.now,
       ],
     );
@@ -256,7 +245,7 @@ export interface UnpricedRow {
   readonly meter_id: string;
   readonly dimensions: string;
   readonly quantity: string;
-  readonly reason: 'NO_CONTRACT' | 'NO_PRICE';
+  readonly reason: 'NO_CONTRACT' | 'NO_PRICE' | 'NO_COST';
 }
 
 /** How much is unpriced, by period, meter and dimensions: up to `first` + 1 rows after a place. */

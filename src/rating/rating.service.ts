@@ -4,8 +4,8 @@ import type { Decimal } from '../money/index.js';
 import { announce, asTenant, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
 import type { PricingService } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
-import { touches, touchFrom, usageBySegment, type SegmentUsage } from '../usage/index.js';
-import { duesOf, segmentsOf, type Aggregation } from './charge.rules.js';
+import { eventValues, levelsBefore, type EventValue, touches, touchFrom, usageBySegment } from '../usage/index.js';
+import { PeriodRating, type UsageSource } from './period-rating.js';
 import {
   bringCharges,
   chargeById,
@@ -38,13 +38,17 @@ export type WhenRated = (tx: Scope, rated: readonly RatedPeriod[], timeZone: str
 
 /** Turns buckets and prices into charges. */
 export class RatingService {
+  readonly #period: PeriodRating;
+
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
     private readonly pricing: PricingService,
     private readonly contracts: ContractsService,
     private readonly whenRated: WhenRated,
-  ) {}
+  ) {
+    this.#period = new PeriodRating(catalog);
+  }
 
   /**
    * Rates everything of the scope's tenant that was touched since it was last rated: charge = rate(cumulative) − already
@@ -154,7 +158,7 @@ export class RatingService {
       }
 
       // What was unpriced for want of a contract may have one now.
-      await replaceUnpriced(tx, { contractId: '', ...stretch }, [], 'NO_CONTRACT');
+      await replaceUnpriced(tx, { contractId: '', ...stretch }, []);
     }
 
     for (const gap of gaps.values()) {
@@ -165,62 +169,69 @@ export class RatingService {
   }
 
   async #ratePeriod(tx: Scope, ancestors: readonly string[], contract: Contract, period: Period): Promise<RatedPeriod> {
-    const versions = await asTenant(tx, contract.sellerId, seller =>
-      this.pricing.published(seller, contract.priceBookId),
-    );
-    const segments = segmentsOf(period, versions);
-    const used = await usageBySegment(
+    const { id: contractId, sellerId, currency, graceHours, priceBookId } = contract;
+    const versions = await asTenant(tx, sellerId, seller => this.pricing.published(seller, priceBookId));
+    const { dues, unpriced } = await this.#period.rate(
       tx,
-      period.start,
-      period.end,
-      segments.slice(1).map(segment => segment.start),
+      {
+        period,
+        currency,
+        versions,
+        ancestors,
+        sellers: ancestors.slice(0, ancestors.indexOf(sellerId) + 1),
+        isOver: period.end <= tx.now,
+      },
+      await this.#buckets(tx, ancestors, period),
     );
-    const { dues, unpriced } = duesOf(segments, used, await this.#aggregations(tx, ancestors, used));
-    const place = { contractId: contract.id, currency: contract.currency, start: period.start, end: period.end };
+    const place = { contractId, currency, start: period.start, end: period.end };
     const spend = await bringCharges(tx, place, dues);
-    await replaceUnpriced(tx, place, unpriced, 'NO_PRICE');
+    await replaceUnpriced(tx, place, unpriced);
+
+    return { contractId, sellerId, currency, graceHours, start: period.start, end: period.end, spend };
+  }
+
+  /** The usage of a period, from the buckets of the scope's tenant. */
+  async #buckets(tx: Scope, ancestors: readonly string[], { start, end }: Period): Promise<UsageSource> {
+    const timeWeighted = await this.catalog.meterIdsOf(tx, ancestors, 'TIME_WEIGHTED');
 
     return {
-      contractId: contract.id,
-      sellerId: contract.sellerId,
-      currency: contract.currency,
-      graceHours: contract.graceHours,
-      start: period.start,
-      end: period.end,
-      spend,
+      used: pieces =>
+        usageBySegment(
+          tx,
+          start,
+          end,
+          pieces.slice(1).map(piece => piece.start),
+          timeWeighted,
+        ),
+      levels: async () => (timeWeighted.length === 0 ? [] : levelsBefore(tx, start, timeWeighted)),
+      events: async meterIds => {
+        const values: EventValue[] = [];
+
+        for await (const value of eventValues(tx, meterIds, start, end)) {
+          values.push(value);
+        }
+
+        return values;
+      },
     };
   }
 
   async #clearPeriod(tx: Scope, contract: Contract, { start, end }: Period): Promise<RatedPeriod> {
     const { id: contractId, sellerId, currency, graceHours } = contract;
     const spend = await bringCharges(tx, { contractId, currency, start, end }, []);
-    await replaceUnpriced(tx, { contractId, start, end }, [], 'NO_PRICE');
+    await replaceUnpriced(tx, { contractId, start, end }, []);
 
     return { contractId, sellerId, currency, graceHours, start, end, spend };
   }
 
   async #noteUnpriced(tx: Scope, ancestors: readonly string[], gap: Period): Promise<void> {
-    const used = await usageBySegment(tx, gap.start, gap.end, []);
-    const segments = [{ start: gap.start, end: gap.end, version: null }];
-    const { unpriced } = duesOf(segments, used, await this.#aggregations(tx, ancestors, used));
-    await replaceUnpriced(tx, { contractId: '', ...gap }, unpriced, 'NO_CONTRACT');
-  }
-
-  async #aggregations(
-    tx: Scope,
-    ancestors: readonly string[],
-    used: readonly SegmentUsage[],
-  ): Promise<(meterId: string) => Aggregation> {
-    const known = await this.catalog.aggregationsOf(tx, ancestors, [...new Set(used.map(row => row.meterId))]);
-
-    return meterId => {
-      const aggregation = known.get(meterId);
-
-      if (!aggregation) {
-        throw new Error(`bucket of unknown meter ${meterId}`);
-      }
-
-      return aggregation;
-    };
+    const source = await this.#buckets(tx, ancestors, gap);
+    const { unpriced } = await this.#period.rate(
+      tx,
+      { period: gap, currency: '', versions: [], ancestors, sellers: [], isOver: false },
+      source,
+    );
+    const rows = unpriced.map(row => ({ ...row, reason: 'NO_CONTRACT' as const }));
+    await replaceUnpriced(tx, { contractId: '', ...gap }, rows);
   }
 }

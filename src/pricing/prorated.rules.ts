@@ -1,0 +1,98 @@
+import { type Decimal, divide, maxOf, minOf, sum, ZERO } from '../money/index.js';
+import type { PricingModel, Tier } from './price.rules.js';
+import { type RateStep, step } from './rate-step.rules.js';
+import { tierStep } from './tier.rules.js';
+
+/** A change of a level and how long the rest of the period is from it on. */
+export interface LevelChange {
+  /** Units that came (or, negative, went). */
+  readonly change: Decimal;
+  /** The part of the period that the change holds for, in the unit of `whole`. */
+  readonly share: Decimal;
+}
+
+/** A level over a period. */
+export interface ProratedUsage {
+  /** The level with which the period begins. */
+  readonly level: Decimal;
+  /** What `share` is a part of: the length of the period. Above zero. */
+  readonly whole: Decimal;
+  readonly changes: readonly LevelChange[];
+}
+
+/**
+ * Prices each unit for the part of the period in which it was there. UNIT: unit amount × units × share. VOLUME: the tier is
+ * that of the level at the end, the quantity the prorated one. GRADUATED: a unit belongs to the tier that its place in the
+ * level falls into, units leave from the top; the flat amount of a tier is due once it was entered, also when it was left
+ * again. Free units are the first of the level. Other models are not prorated.
+ */
+export function proratedSteps(pricing: PricingModel, usage: ProratedUsage, free: Decimal): readonly RateStep[] {
+  switch (pricing.model) {
+    case 'UNIT': {
+      const quantity = maxOf(ZERO, averageOf(usage).minus(free));
+      const amount = divide(quantity.times(pricing.rate.amount), pricing.rate.per);
+
+      return [step({ kind: 'UNITS', quantity, unitAmount: pricing.rate, amount })];
+    }
+
+    case 'VOLUME': {
+      const end = maxOf(ZERO, usage.level.plus(sum(usage.changes.map(({ change }) => change))).minus(free));
+      const index = pricing.tiers.findIndex(({ upTo }) => !upTo || end.lte(upTo));
+      const quantity = maxOf(ZERO, averageOf(usage).minus(free));
+
+      return [tierOf(pricing.tiers, index, quantity)];
+    }
+
+    case 'GRADUATED':
+      return graduated(pricing.tiers, usage, free);
+
+    default:
+      throw new TypeError(`${pricing.model} is not prorated`);
+  }
+}
+
+/** The time-weighted average of the level over the period. */
+export function averageOf({ level, whole, changes }: ProratedUsage): Decimal {
+  return divide(level.times(whole).plus(sum(changes.map(({ change, share }) => change.times(share)))), whole);
+}
+
+function graduated(tiers: readonly Tier[], { level, whole, changes }: ProratedUsage, free: Decimal): RateStep[] {
+  const weighted = tiers.map(() => ZERO);
+  let running = ZERO;
+  let peak = ZERO;
+
+  for (const { change, share } of [{ change: level, share: whole }, ...changes]) {
+    const before = running;
+    running = running.plus(change);
+    peak = maxOf(peak, running);
+
+    for (const [index] of tiers.entries()) {
+      const inTier = within(tiers, index, running.minus(free)).minus(within(tiers, index, before.minus(free)));
+      weighted[index] = (weighted[index] ?? ZERO).plus(inTier.times(share));
+    }
+  }
+
+  return tiers.flatMap((_, index) => {
+    const isEntered = index === 0 || peak.minus(free).gt(tiers[index - 1]?.upTo ?? ZERO);
+
+    return isEntered ? [tierOf(tiers, index, divide(weighted[index] ?? ZERO, whole))] : [];
+  });
+}
+
+/** How much of a level lies in a tier. What lies below zero is no unit of any. */
+function within(tiers: readonly Tier[], index: number, level: Decimal): Decimal {
+  const floor = tiers[index - 1]?.upTo ?? ZERO;
+  const top = tiers[index]?.upTo;
+
+  return maxOf(ZERO, (top ? minOf(level, top) : level).minus(floor));
+}
+
+function tierOf(tiers: readonly Tier[], index: number, quantity: Decimal): RateStep {
+  const tier = tiers[index];
+
+  if (!tier) {
+    throw new RangeError(`no tier holds the quantity ${quantity.toString()}`);
+  }
+
+  return tierStep(tier, index, tiers[index - 1]?.upTo ?? ZERO, quantity);
+}

@@ -1,0 +1,110 @@
+import type { CatalogService } from '../catalog/index.js';
+import type { Scope } from '../platform/index.js';
+import { looksAtEvents, type LiveVersion } from '../pricing/index.js';
+import { duesOf, type CostOf, type Due, type RatedVersion, type Unpriced } from './charge.rules.js';
+import { costAt, type CostAt } from './cost.rules.js';
+import { piecesOf, segmentsOf, type Piece, type Stretch } from './piece.rules.js';
+import { seriesOf, type Aggregation, type EventValue, type Level, type Used } from './series.rules.js';
+
+/** Where the usage of a period comes from: the buckets, or events that are replayed. */
+export interface UsageSource {
+  /** The folds of the period by meter, dimensions and piece. */
+  used(pieces: readonly Piece[]): Promise<readonly Used[]>;
+  /** The levels of TIME_WEIGHTED meters at the start of the period. */
+  levels(): Promise<readonly Level[]>;
+  /** The single events of some meters within the period, by time. */
+  events(meterIds: readonly string[]): Promise<readonly EventValue[]>;
+}
+
+/** One period of one contract, as it is to be rated. */
+export interface PeriodToRate {
+  readonly period: Stretch;
+  readonly currency: string;
+  readonly versions: readonly LiveVersion[];
+  /** Whose catalogs count: from the root down to the buyer. */
+  readonly ancestors: readonly string[];
+  /** Whose costs count: from the root down to the seller. */
+  readonly sellers: readonly string[];
+  readonly isOver: boolean;
+}
+
+/** Rates one period: the one way from usage to amounts, for charges and simulations alike. */
+export class PeriodRating {
+  constructor(private readonly catalog: CatalogService) {}
+
+  /** What the period costs. Reads catalogs in the caller's transaction; writes nothing. */
+  async rate(
+    tx: Scope,
+    asked: PeriodToRate,
+    source: UsageSource,
+  ): Promise<{ readonly dues: readonly Due[]; readonly unpriced: readonly Unpriced[] }> {
+    const segments = segmentsOf<RatedVersion>(asked.period, asked.versions);
+    const prices = segments.flatMap(({ version }) => version?.prices ?? []);
+    const windows = prices.flatMap(({ window }) => window ?? []);
+    let pieces = piecesOf(segments, windows);
+    let used = await source.used(pieces);
+    let costOf: CostOf = () => null;
+
+    if (prices.some(({ terms }) => terms.pricing.model === 'COST_PLUS')) {
+      const { instants, costs } = await this.#costs(tx, asked, used);
+      costOf = costs;
+      pieces = piecesOf(segments, windows, instants);
+      used = await source.used(pieces);
+    }
+
+    const meters = [...new Set(prices.filter(({ terms }) => looksAtEvents(terms)).map(({ meterId }) => meterId))];
+    const levels = await source.levels();
+    const series = seriesOf(pieces, {
+      used,
+      levels,
+      events: meters.length > 0 ? await source.events(meters) : [],
+      aggregationOf: await this.#aggregations(tx, asked.ancestors, [...used, ...levels]),
+    });
+
+    return duesOf({ ...asked, segments, pieces, series, costOf });
+  }
+
+  async #costs(
+    tx: Scope,
+    { sellers, ancestors, currency, period }: PeriodToRate,
+    used: readonly Used[],
+  ): Promise<{ instants: readonly Date[]; costs: CostOf }> {
+    const modelOf = (dimensions: Readonly<Record<string, string>>) => dimensions['model'] ?? '';
+    const models = used.map(({ dimensions }) => modelOf(JSON.parse(dimensions) as Record<string, string>));
+    const known: ReadonlyMap<string, readonly CostAt[]> = await this.catalog.costsFor(tx, sellers, [
+      ...new Set(models),
+    ]);
+    const meters = await this.catalog.metersById(tx, ancestors, [...new Set(used.map(({ meterId }) => meterId))]);
+    const instants = [...known.values()]
+      .flatMap(list => list.map(({ effectiveAt }) => effectiveAt))
+      .filter(at => at > period.start && at < period.end);
+
+    return {
+      instants,
+      costs: (meterId, dimensions, at) =>
+        costAt(
+          known.get(modelOf(dimensions)) ?? [],
+          { kind: dimensions['token_kind'] ?? meters.get(meterId)?.key ?? '', dimensions, currency },
+          at,
+        ),
+    };
+  }
+
+  async #aggregations(
+    tx: Scope,
+    ancestors: readonly string[],
+    rows: readonly { readonly meterId: string }[],
+  ): Promise<(meterId: string) => Aggregation> {
+    const known = await this.catalog.aggregationsOf(tx, ancestors, [...new Set(rows.map(row => row.meterId))]);
+
+    return meterId => {
+      const aggregation = known.get(meterId);
+
+      if (!aggregation) {
+        throw new Error(`bucket of unknown meter ${meterId}`);
+      }
+
+      return aggregation;
+    };
+  }
+}
