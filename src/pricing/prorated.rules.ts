@@ -1,7 +1,6 @@
 import { type Decimal, divide, maxOf, minOf, sum, ZERO } from '../money/index.js';
 import type { PricingModel, Tier } from './price.rules.js';
 import { type RateStep, step } from './rate-step.rules.js';
-import { tierStep } from './tier.rules.js';
 
 /** A change of a level and how long the rest of the period is from it on. */
 export interface LevelChange {
@@ -27,20 +26,21 @@ export interface ProratedUsage {
  * again. Free units are the first of the level. Other models are not prorated.
  */
 export function proratedSteps(pricing: PricingModel, usage: ProratedUsage, free: Decimal): readonly RateStep[] {
+  const area = maxOf(ZERO, areaOf(usage).minus(free.times(usage.whole)));
+
   switch (pricing.model) {
     case 'UNIT': {
-      const quantity = maxOf(ZERO, averageOf(usage).minus(free));
-      const amount = divide(quantity.times(pricing.rate.amount), pricing.rate.per);
+      const { rate: unitAmount } = pricing;
+      const amount = divide(area.times(unitAmount.amount), usage.whole.times(unitAmount.per));
 
-      return [step({ kind: 'UNITS', quantity, unitAmount: pricing.rate, amount })];
+      return [step({ kind: 'UNITS', quantity: divide(area, usage.whole), unitAmount, amount })];
     }
 
     case 'VOLUME': {
       const end = maxOf(ZERO, usage.level.plus(sum(usage.changes.map(({ change }) => change))).minus(free));
       const index = pricing.tiers.findIndex(({ upTo }) => !upTo || end.lte(upTo));
-      const quantity = maxOf(ZERO, averageOf(usage).minus(free));
 
-      return [tierOf(pricing.tiers, index, quantity)];
+      return [tierOf(pricing.tiers, index, area, usage.whole)];
     }
 
     case 'GRADUATED':
@@ -51,9 +51,9 @@ export function proratedSteps(pricing: PricingModel, usage: ProratedUsage, free:
   }
 }
 
-/** The time-weighted average of the level over the period. */
-export function averageOf({ level, whole, changes }: ProratedUsage): Decimal {
-  return divide(level.times(whole).plus(sum(changes.map(({ change, share }) => change.times(share)))), whole);
+/** Units × share: the time-weighted average of the level is this, divided by the whole. */
+function areaOf({ level, whole, changes }: ProratedUsage): Decimal {
+  return level.times(whole).plus(sum(changes.map(({ change, share }) => change.times(share))));
 }
 
 function graduated(tiers: readonly Tier[], { level, whole, changes }: ProratedUsage, free: Decimal): RateStep[] {
@@ -75,7 +75,7 @@ function graduated(tiers: readonly Tier[], { level, whole, changes }: ProratedUs
   return tiers.flatMap((_, index) => {
     const isEntered = index === 0 || peak.minus(free).gt(tiers[index - 1]?.upTo ?? ZERO);
 
-    return isEntered ? [tierOf(tiers, index, divide(weighted[index] ?? ZERO, whole))] : [];
+    return isEntered ? [tierOf(tiers, index, weighted[index] ?? ZERO, whole)] : [];
   });
 }
 
@@ -87,12 +87,17 @@ function within(tiers: readonly Tier[], index: number, level: Decimal): Decimal 
   return maxOf(ZERO, (top ? minOf(level, top) : level).minus(floor));
 }
 
-function tierOf(tiers: readonly Tier[], index: number, quantity: Decimal): RateStep {
+/** A tier's part of the price of an area: multiplied before it is divided, so that only the last operation can round. */
+function tierOf(tiers: readonly Tier[], index: number, area: Decimal, whole: Decimal): RateStep {
   const tier = tiers[index];
 
   if (!tier) {
-    throw new RangeError(`no tier holds the quantity ${quantity.toString()}`);
+    throw new RangeError(`no tier holds the level of the end`);
   }
 
-  return tierStep(tier, index, tiers[index - 1]?.upTo ?? ZERO, quantity);
+  const { upTo, rate: unitAmount, flat } = tier;
+  const amount = divide(area.times(unitAmount.amount), whole.times(unitAmount.per)).plus(flat);
+  const from = tiers[index - 1]?.upTo ?? ZERO;
+
+  return step({ kind: 'TIER', tier: index + 1, from, upTo, quantity: divide(area, whole), unitAmount, flat, amount });
 }

@@ -57,7 +57,7 @@ export function volumeSteps(pricing: Graduated, quantity: Decimal): readonly Rat
 }
 
 /** A tier's part of the price of so many units in it. */
-export function tierStep(tier: Tier, index: number, from: Decimal, quantity: Decimal): RateStep {
+function tierStep(tier: Tier, index: number, from: Decimal, quantity: Decimal): RateStep {
   const { upTo, rate: unitAmount, flat } = tier;
   const amount = divide(quantity.times(unitAmount.amount), unitAmount.per).plus(flat);
 
