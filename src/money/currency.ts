@@ -1,5 +1,5 @@
 import { BigNumber } from 'bignumber.js';
-import { decimal, type Decimal } from './decimal.js';
+import { decimal, type Decimal, formatDecimal } from './decimal.js';
 
 /** An ISO 4217 alphabetic code, in capitals. `isCurrency` tells whether it is one we bill in. */
 export type Currency = string;
@@ -51,5 +51,8 @@ export function roundMoney(amount: Decimal, currency: Currency): Decimal {
 
 /** The amount rounded as `roundMoney` does and written with all digits of the minor unit: `12.50` in USD, `13` in JPY. */
 export function formatMoney(amount: Decimal, currency: Currency): string {
-  return roundMoney(amount, currency).toFixed(minorDigits(currency));
+  const digits = minorDigits(currency);
+  const [integer = '0', fraction = ''] = formatDecimal(roundMoney(amount, currency)).split('.');
+
+  return digits === 0 ? integer : `${integer}.${fraction.padEnd(digits, '0')}`;
 }

@@ -7,3 +7,6 @@ export { PriceType } from './price.types.js';
 export type { LivePrice, PriceDraft } from './price-draft.js';
 export { PricingService, type LiveVersion } from './pricing.service.js';
 export { isQuarterHour } from './version.rules.js';
+export { rateBetween } from './rate.rules.js';
+export { isActive, windowKey } from './window.rules.js';
+export { worstBetween } from './worst.rules.js';

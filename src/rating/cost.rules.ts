@@ -1,4 +1,5 @@
 import { decimal, type Decimal } from '../money/index.js';
+import { compareSpecificity, matches, specificity } from '../pricing/pattern.rules.js';
 
 /** What a model costs from an instant on. */
 export interface CostAt {
@@ -14,7 +15,7 @@ export interface CostAt {
 
 /**
  * What one unit of some usage costs at an instant: of the newest cost by then, the rate of its token kind (or of the meter,
- * by its key) whose dimensions all hold, the one that names most of them. Null when there is none, or when the cost is in
+ * by its key) whose dimensions match as those of a price do, the most specific. Null when there is none, or when the cost is in
  * another currency: nothing is converted silently.
  */
 export function costAt(
@@ -29,11 +30,13 @@ export function costAt(
   }
 
   const [best] = cost.rates
-    .filter(
-      ({ kind, dimensions = [] }) =>
-        kind === usage.kind && dimensions.every(({ name, value }) => usage.dimensions[name] === value),
-    )
-    .sort((a, b) => (b.dimensions?.length ?? 0) - (a.dimensions?.length ?? 0));
+    .filter(({ kind }) => kind === usage.kind)
+    .map(rate => ({
+      rate,
+      pattern: Object.fromEntries((rate.dimensions ?? []).map(({ name, value }) => [name, value])),
+    }))
+    .filter(({ pattern }) => matches(pattern, usage.dimensions))
+    .sort((a, b) => compareSpecificity(specificity({ ...b, window: null }), specificity({ ...a, window: null })));
 
-  return best ? { amount: decimal(best.amount), per: decimal(best.per) } : null;
+  return best ? { amount: decimal(best.rate.amount), per: decimal(best.rate.per) } : null;
 }

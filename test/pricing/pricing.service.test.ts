@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
+import type { PriceDraft } from '../../src/pricing/index.js';
 import { isQuarterHour, nextQuarterHour, refuseWithdrawal } from '../../src/pricing/version.rules.js';
 import { aMeter, aPriceBook, aTenant, aVersion } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aProduct, type Product } from '../support/product.js';
 
 const at = (text: string): Date => new Date(text);
-const FLAT = { kind: 'FLAT', amount: '1' };
+const FLAT: PriceTermsJson = { model: 'FLAT', flatAmount: '1' };
 
 describe('version rules', () => {
   test.each([
@@ -55,12 +57,12 @@ describe('price books', () => {
 
   const draft = (
     priceBookId: string,
-    prices: readonly { meterId?: string; name?: string; pattern?: Record<string, string>; model?: unknown }[] = [{}],
+    prices: readonly Partial<PriceDraft>[] = [{}],
     options: { ownerId?: string; idempotencyKey?: string } = {},
   ) =>
     pricing().createVersion(product.scope(options.ownerId), {
       priceBookId,
-      prices: prices.map(price => ({ meterId, name: 'Tokens', pattern: {}, model: FLAT, ...price })),
+      prices: prices.map(price => ({ meterId, name: 'Tokens', pattern: {}, terms: FLAT, ...price })),
       idempotencyKey: options.idempotencyKey ?? randomUUID(),
     });
 
@@ -161,14 +163,34 @@ describe('price books', () => {
       'INVALID_INPUT',
       ['prices', '0', 'dimensions'],
     ],
-    ['a model without an amount', [{ model: { kind: 'FLAT' } }], 'INVALID_INPUT', ['prices', '0', 'model', 'amount']],
+    ['a model without an amount', [{ terms: { model: 'FLAT' } }], 'INVALID_INPUT', ['prices', '0', 'flatAmount']],
     [
       'a number for an amount',
-      [{ model: { kind: 'PER_UNIT', rate: { amount: 1, per: '1' } } }],
+      [{ terms: { model: 'UNIT', unitAmount: 1, per: '1' } }],
       'INVALID_INPUT',
-      ['prices', '0', 'model', 'rate', 'amount'],
+      ['prices', '0', 'unitAmount'],
     ],
-    ['an unknown kind', [{}, {}, { model: { kind: 'MAGIC' } }], 'INVALID_INPUT', ['prices', '2', 'model', 'kind']],
+    ['an unknown model', [{}, {}, { terms: { model: 'MAGIC' } }], 'INVALID_INPUT', ['prices', '2', 'model']],
+    ['a currency that is none', [{ currency: 'usd' }], 'INVALID_INPUT', ['prices', '0', 'currency']],
+    ['a source with NUL', [{ source: 'page\u0000' }], 'INVALID_INPUT', ['prices', '0', 'source']],
+    [
+      'a closed last tier',
+      [{ terms: { model: 'VOLUME', tiers: [{ upTo: '10', unitAmount: '1' }] } }],
+      'INVALID_INPUT',
+      ['prices', '0', 'tiers', '0', 'upTo'],
+    ],
+    [
+      'a price that looks at single events on a meter that keeps none',
+      [{ terms: { model: 'PERCENTAGE', rate: '1', fixedAmount: '2' } }],
+      'INVALID_INPUT',
+      ['prices', '0', 'meterId'],
+    ],
+    [
+      'a window that ends before it begins',
+      [{ window: { from: '2026-11-21T00:00:00Z', until: '2026-11-20T00:00:00Z' } }],
+      'INVALID_INPUT',
+      ['prices', '0', 'window', 'until'],
+    ],
   ])('a draft with %s is refused, and the field is named', async (_what, prices, code, field) => {
     const bookId = await aBook();
     await refused(() => draft(bookId, prices), { code, field });
@@ -285,12 +307,12 @@ describe('price books', () => {
 
   describe('a published version', () => {
     test.each([
-      ['a price’s model', `update price set model = '{"kind": "FLAT", "amount": "0"}' where version_id = $1`],
+      ['a price’s model', `update price set terms = '{"kind": "FLAT", "amount": "0"}' where version_id = $1`],
       ['a price’s pattern', `update price set pattern = '{"model": "x"}' where version_id = $1`],
       ['its prices, by deleting them', 'delete from price where version_id = $1'],
       [
         'its prices, by adding one',
-        `insert into price select tenant_id, id || 'X', version_id, meter_id, name, pattern, model from price where version_id = $1`,
+        `insert into price select tenant_id, id || 'X', version_id, meter_id, name, pattern, terms, currency from price where version_id = $1`,
       ],
       [
         'its prices, by moving them to another version',
@@ -306,7 +328,7 @@ describe('price books', () => {
       ],
       ['itself, by deleting it', 'delete from price_book_version where id = $1'],
     ])('cannot be changed even by the superuser: %s', async (_what, sql) => {
-      const { versionId } = await aPriceBook(product, { prices: [{ meterId, model: FLAT }] });
+      const { versionId } = await aPriceBook(product, { prices: [{ meterId, terms: FLAT }] });
       const before = await left();
       await expect(asSuperuser(product.database, sql, [versionId])).rejects.toMatchObject({
         code: expect.stringMatching(/^23/),
@@ -315,10 +337,10 @@ describe('price books', () => {
     });
 
     test('that was withdrawn cannot come back', async () => {
-      const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: FLAT }] });
+      const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: FLAT }] });
       const scheduled = await aVersion(product, {
         bookId,
-        prices: [{ meterId, model: FLAT }],
+        prices: [{ meterId, terms: FLAT }],
         effectiveAt: at('2026-12-01T00:00:00Z'),
       });
       await pricing().withdraw(product.scope(), scheduled);
@@ -330,12 +352,12 @@ describe('price books', () => {
 
   describe('withdrawing', () => {
     test('takes back a scheduled version until the instant at which it takes effect', async () => {
-      const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: FLAT }] });
+      const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: FLAT }] });
       const effectiveAt = at('2026-11-20T12:30:00Z');
-      const scheduled = await aVersion(product, { bookId, prices: [{ meterId, model: FLAT }], effectiveAt });
+      const scheduled = await aVersion(product, { bookId, prices: [{ meterId, terms: FLAT }], effectiveAt });
       await pricing().withdraw({ ...product.scope(), now: new Date(effectiveAt.getTime() - 1) }, scheduled);
       expect(await version(scheduled)).toMatchObject({ status: 'WITHDRAWN', effective_at: effectiveAt });
-      const again = await aVersion(product, { bookId, prices: [{ meterId, model: FLAT }], effectiveAt });
+      const again = await aVersion(product, { bookId, prices: [{ meterId, terms: FLAT }], effectiveAt });
       await refused(() => pricing().withdraw({ ...product.scope(), now: effectiveAt }, again), {
         code: 'INVALID_TRANSITION',
         field: ['versionId'],
@@ -354,9 +376,9 @@ describe('price books', () => {
     test('leaves the instant free for another version', async () => {
       const bookId = await aBook();
       const effectiveAt = at('2026-12-01T00:00:00Z');
-      const first = await aVersion(product, { bookId, prices: [{ meterId, model: FLAT }], effectiveAt });
+      const first = await aVersion(product, { bookId, prices: [{ meterId, terms: FLAT }], effectiveAt });
       await pricing().withdraw(product.scope(), first);
-      await aVersion(product, { bookId, prices: [{ meterId, model: FLAT }], effectiveAt });
+      await aVersion(product, { bookId, prices: [{ meterId, terms: FLAT }], effectiveAt });
     });
   });
 });

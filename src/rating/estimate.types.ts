@@ -1,0 +1,122 @@
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { formatDecimal } from '../money/index.js';
+import { DecimalScalar, JsonScalar, MoneyType } from '../platform/index.js';
+import type { Estimate, EstimateItem } from './estimate.service.js';
+
+@InputType({ description: 'Tokens that a call is expected to use.' })
+export class TokenEstimateInput {
+  @Field(() => String, { description: 'The kind of tokens, such as input, cache_read or output.' })
+  kind!: string;
+
+  @Field(() => DecimalScalar, { description: 'How many are expected.' })
+  expected!: string;
+
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: 'How many there may be at most, such as max_tokens of the request; as expected by default.',
+  })
+  most?: string | null;
+}
+
+@InputType({ description: 'A call to be priced before it is made.' })
+export class CostEstimateInput {
+  @Field(() => String, { description: 'The type of the usage event that the call will send.' })
+  eventType!: string;
+
+  @Field(() => String, { nullable: true, description: 'The AI model, as events name it.' })
+  model?: string | null;
+
+  @Field(() => [TokenEstimateInput], { defaultValue: [], description: 'Its tokens, for meters that count those.' })
+  tokens!: TokenEstimateInput[];
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The service tier that is expected to serve it; standard by default.',
+  })
+  serviceTier?: string | null;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'The other properties of the event: values and dimensions of meters that count no tokens.',
+  })
+  properties?: unknown;
+}
+
+@ObjectType('CostEstimateItem', { description: 'What one kind of usage of a call will cost.' })
+export class CostEstimateItemType {
+  @Field(() => ID, { description: 'The meter that will count it.' })
+  meterId!: string;
+
+  @Field(() => JsonScalar, { description: 'Its dimensions, derived ones among them.' })
+  dimensions!: unknown;
+
+  @Field(() => DecimalScalar, { description: 'The expected quantity.' })
+  quantity!: string;
+
+  @Field(() => DecimalScalar, { description: 'The largest quantity.' })
+  worstQuantity!: string;
+
+  @Field(() => ID, { nullable: true, description: 'The price that applies; null when it has none.' })
+  priceId!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The name of that price.' })
+  priceName!: string | null;
+
+  @Field(() => MoneyType, { nullable: true, description: 'What it is expected to cost, where the period stands now.' })
+  expected!: MoneyType | null;
+
+  @Field(() => MoneyType, { nullable: true, description: 'What it costs at most.' })
+  worst!: MoneyType | null;
+
+  @Field(() => String, { nullable: true, description: 'The arithmetic of the expected amount.' })
+  explanation!: string | null;
+
+  static from(item: EstimateItem, currency: string): CostEstimateItemType {
+    return Object.assign(new CostEstimateItemType(), {
+      ...item,
+      quantity: formatDecimal(item.quantity),
+      worstQuantity: formatDecimal(item.worstQuantity),
+      expected: item.expected && MoneyType.of(item.expected, currency),
+      worst: item.worst && MoneyType.of(item.worst, currency),
+    });
+  }
+}
+
+@ObjectType('CostEstimate', {
+  description: 'What a call will cost, by the live price book. Exact, unrounded; nothing is reserved.',
+})
+export class CostEstimateType {
+  @Field(() => MoneyType, {
+    nullable: true,
+    description: 'What it is expected to cost; null when a part of it has no price, for unpriced is never zero.',
+  })
+  expected!: MoneyType | null;
+
+  @Field(() => MoneyType, {
+    nullable: true,
+    description:
+      'What it costs at most: the largest quantities, nothing found in the cache, the worst tier still ahead, no free units left. A tier of service other than the one named is not considered.',
+  })
+  worst!: MoneyType | null;
+
+  @Field(() => ID, { nullable: true, description: 'The contract that holds now; null when there is none.' })
+  contractId!: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'The version of the price book that holds now.' })
+  priceBookVersionId!: string | null;
+
+  @Field(() => [CostEstimateItemType], { description: 'Each kind of usage; as many as the event has.' })
+  items!: CostEstimateItemType[];
+
+  static from({ currency, contractId, versionId, expected, worst, items }: Estimate): CostEstimateType {
+    const code = currency ?? '';
+
+    return Object.assign(new CostEstimateType(), {
+      contractId,
+      priceBookVersionId: versionId,
+      expected: expected && currency ? MoneyType.of(expected, code) : null,
+      worst: worst && currency ? MoneyType.of(worst, code) : null,
+      items: items.map(item => CostEstimateItemType.from(item, code)),
+    });
+  }
+}
