@@ -51,6 +51,12 @@ export class Sweeps {
        where t.n > coalesce(m.n, 0) and t.touched_at < $1 group by t.tenant_id limit 1000`,
       [left],
     );
+    // At the end of a period its minimums and what is due without usage are asked for.
+    const ended = await this.pool.query<{ tenantId: string; n: string }>(
+      `select tenant_id as "tenantId", extract(epoch from max(due_at))::bigint::text as n from rating_mark
+       where due_at <= $1 group by tenant_id limit 1000`,
+      [now],
+    );
     const deliveries = await this.pool.query<{ tenantId: string; deliveryId: string; attempts: number; due: string }>(
       `select tenant_id as "tenantId", id as "deliveryId", attempts,
          (extract(epoch from next_attempt_at) * 1000)::bigint::text as due
@@ -62,7 +68,20 @@ export class Sweeps {
        where status = 'DRAFT' and due_at <= $1 order by due_at limit 1000`,
       [now],
     );
-    const requests = jobsDue({ unrated: unrated.rows, deliveries: deliveries.rows, invoices: invoices.rows, now });
+    // Claims are kept by the database's clock.
+    const simulations = await this.pool.query<{ tenantId: string; simulationId: string }>(
+      `select tenant_id as "tenantId", id as "simulationId" from simulation
+       where status in ('QUEUED', 'RUNNING') and created_at < $1
+         and (leased_until is null or leased_until < clock_timestamp()) order by created_at limit 100`,
+      [left],
+    );
+    const requests = jobsDue({
+      unrated: [...unrated.rows, ...ended.rows],
+      deliveries: deliveries.rows,
+      invoices: invoices.rows,
+      simulations: simulations.rows,
+      now,
+    });
 
     if (requests.length > 0) {
       await this.jobs.enqueue(requests);

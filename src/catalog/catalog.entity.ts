@@ -1,13 +1,8 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { ConversionJson } from '../money/index.js';
 import { tenantFilter } from '../platform/index.js';
-import { AGGREGATIONS } from './meter.rules.js';
-
-export interface ContextBand {
-  /** The band holds requests of more than this many input tokens. */
-  readonly above: string;
-  /** The name prices bind, such as long. */
-  readonly name: string;
-}
+import { AGGREGATIONS, METER_SOURCES, type MeterDimension } from './meter.rules.js';
+import type { ContextBand, CostRate } from './model.rules.js';
 
 const ModelSchema = defineEntity({
   name: 'Model',
@@ -19,6 +14,7 @@ const ModelSchema = defineEntity({
     provider: p.string(),
     family: p.string(),
     modality: p.string(),
+    /** Those from the beginning; `model_context` holds what took their place. */
     contextBands: p.json<readonly ContextBand[]>(),
     createdAt: p.datetime(),
   },
@@ -28,13 +24,6 @@ const ModelSchema = defineEntity({
 /** An AI model in the catalog. */
 export class Model extends ModelSchema.class {}
 ModelSchema.setClass(Model);
-
-/** What one unit of usage of a model costs us, such as `{kind: "input_tokens", amount: "2", per: "1000000"}`. */
-export interface CostRate {
-  readonly kind: string;
-  readonly amount: string;
-  readonly per: string;
-}
 
 const ModelCostSchema = defineEntity({
   name: 'ModelCost',
@@ -65,10 +54,14 @@ const MeterSchema = defineEntity({
     key: p.string(),
     eventType: p.string(),
     filter: p.text(),
+    source: p.enum(METER_SOURCES),
     aggregation: p.enum(AGGREGATIONS),
     valueProperty: p.string().nullable(),
-    dimensions: p.json<readonly { readonly name: string; readonly property: string }[]>(),
+    factorProperties: p.json<readonly string[]>(),
+    conversion: p.json<ConversionJson>().nullable(),
+    dimensions: p.json<readonly MeterDimension[]>(),
     unit: p.string(),
+    keepsEvents: p.boolean(),
     createdAt: p.datetime(),
   },
   filters: tenantFilter,

@@ -1,18 +1,18 @@
 import { Arg, Authorized, Ctx, FieldResolver, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext } from '../platform/index.js';
 import type { CatalogService } from './catalog.service.js';
+import { MeterConnection, MeterCreateInput, MeterCreatePayload, MeterType } from './meter.types.js';
 import {
-  MeterConnection,
-  MeterCreateInput,
-  MeterCreatePayload,
-  MeterType,
+  ContextBandType,
   ModelConnection,
+  ModelContextSetInput,
+  ModelContextType,
   ModelCostSetInput,
   ModelCostType,
   ModelCreateInput,
   ModelPayload,
   ModelType,
-} from './catalog.types.js';
+} from './model.types.js';
 
 @Resolver(() => ModelType)
 export class CatalogResolver {
@@ -46,6 +46,29 @@ export class CatalogResolver {
     return rows.map(ModelCostType.from);
   }
 
+  @Authorized('catalog:read')
+  @FieldResolver(() => [ContextBandType], {
+    description:
+      'Stretches of prompt lengths that prices may depend on, as they are in force now, ascending. At most 16.',
+  })
+  async contextBands(@Root() model: ModelType, @Ctx() { scope }: GraphqlContext): Promise<ContextBandType[]> {
+    const own = scopeFor(scope, model.tenantId);
+    const bands = await this.catalog.contextBands(own, { id: model.id, contextBands: model.initialBands });
+
+    return bands.map(ContextBandType.from);
+  }
+
+  @Authorized('catalog:read')
+  @FieldResolver(() => [ModelContextType], {
+    description: 'Its context bands over time, the newest instant first; at most 100.',
+  })
+  async contexts(@Root() model: ModelType, @Ctx() { scope }: GraphqlContext): Promise<ModelContextType[]> {
+    const own = scopeFor(scope, model.tenantId);
+    const contexts = await this.catalog.contexts(own, { id: model.id, contextBands: model.initialBands });
+
+    return contexts.map(ModelContextType.from);
+  }
+
   @Authorized('catalog:write')
   @Mutation(() => ModelPayload, { description: 'Enters a model.' })
   modelCreate(
@@ -67,6 +90,19 @@ export class CatalogResolver {
   ) {
     return payload(ModelPayload, async () => {
       const { model, replayed } = await this.catalog.setCost(scope, { ...input });
+
+      return { model: ModelType.from(model), replayed };
+    });
+  }
+
+  @Authorized('catalog:write')
+  @Mutation(() => ModelPayload, { description: 'Says which context bands a model has from an instant on.' })
+  modelContextSet(
+    @Arg('input', () => ModelContextSetInput, { description: 'The bands to set.' }) input: ModelContextSetInput,
+    @Ctx() { scope }: GraphqlContext,
+  ) {
+    return payload(ModelPayload, async () => {
+      const { model, replayed } = await this.catalog.setContext(scope, { ...input });
 
       return { model: ModelType.from(model), replayed };
     });

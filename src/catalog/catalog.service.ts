@@ -12,36 +12,45 @@ import {
   type Scope,
 } from '../platform/index.js';
 import { Meter, Model, ModelCost } from './catalog.entity.js';
-import { compileFilter, type EventFilter } from './event-filter.js';
-import { refuseMeter, type Aggregation, type MeterDefinition } from './meter.rules.js';
-import { refuseCost, refuseModel, type CostDraft, type ModelDraft } from './model.rules.js';
+import { bandsInForce, contextsOf, costsByKey, insertContext, meterIds, type CostInForce } from './catalog.queries.js';
+import { compileFilter } from './event-filter.js';
+import { LiveCatalog, type LiveMeter, type ModelLookup } from './live-catalog.js';
+import { meterJson, readMeter, type Aggregation, type MeterDraft } from './meter.rules.js';
+import {
+  refuseBands,
+  refuseCost,
+  refuseModel,
+  type ContextBand,
+  type CostDraft,
+  type ModelContext,
+  type ModelDraft,
+  type Refusal,
+} from './model.rules.js';
 
 export interface ModelCostSet extends CostDraft {
   readonly modelId: string;
   readonly effectiveAt: Date;
 }
 
-/** A meter ready to count: its filter is compiled. */
-export interface LiveMeter {
-  readonly id: string;
-  readonly definition: MeterDefinition;
-  readonly filter: EventFilter;
+/** The bands a model has from an instant on. */
+export interface ModelContextSet extends ModelContext {
+  readonly modelId: string;
 }
 
-// Meters are immutable, so a stale answer only lacks a new one; an unknown event type looks again at once.
-const FRESH_MS = 2_000;
+/** How many entries of a model's history are shown. */
+const MOST_SHOWN = 100;
 
 /** Models with what they cost us, and meters. */
 export class CatalogService {
   readonly #aggregations = new Map<string, Aggregation>();
-  readonly #meters = new Map<string, { readonly meters: readonly LiveMeter[]; readonly readAt: number }>();
+  readonly #live = new LiveCatalog();
 
   /** Enters a model. */
   async createModel(scope: Scope, input: ModelDraft & { readonly idempotencyKey: string }) {
     const { idempotencyKey, ...draft } = input;
     refuseFirst(refuseModel(draft));
 
-    return inTransaction(scope, async tx => {
+    const created = await inTransaction(scope, async tx => {
       const { id, replayed } = await once(tx, 'modelCreate', idempotencyKey, draft, async () => {
         if (await tx.em.findOne(Model, { key: draft.key })) {
           throw new DomainError(ErrorCode.ALREADY_EXISTS, `a model ${draft.key} is in the catalog`, ['key']);
@@ -60,6 +69,9 @@ export class CatalogService {
 
       return { model: await tx.em.findOneOrFail(Model, { id }), replayed };
     });
+    this.#live.forget(scope.tenantId);
+
+    return created;
   }
 
   /** Says what a model costs us from an instant on. An instant is set once; a correction takes another instant. */
@@ -68,12 +80,7 @@ export class CatalogService {
     refuseFirst(refuseCost(draft));
 
     return inTransaction(scope, async tx => {
-      const model = isId(draft.modelId, 'mdl') ? await tx.em.findOne(Model, { id: draft.modelId }) : null;
-
-      if (!model) {
-        throw DomainError.notFound('model', draft.modelId.slice(0, 40), ['modelId']);
-      }
-
+      const model = await modelById(tx, draft.modelId);
       const { replayed } = await once(tx, 'modelCostSet', idempotencyKey, draft, async () => {
         if (await tx.em.findOne(ModelCost, { modelId: model.id, effectiveAt: draft.effectiveAt })) {
           throw new DomainError(ErrorCode.ALREADY_EXISTS, `model ${model.key} has a cost from that instant`, [
@@ -96,6 +103,43 @@ export class CatalogService {
     });
   }
 
+  /**
+   * Says which context bands a model has from an instant on; none is an answer too. Not for the past: usage is folded with
+   * the bands in force at its time, and what was folded is never folded again.
+   */
+  async setContext(scope: Scope, input: ModelContextSet & { readonly idempotencyKey: string }) {
+    const { idempotencyKey, ...draft } = input;
+    const { effectiveAt, bands } = draft;
+    refuseFirst(refuseBands(bands, 'bands'));
+
+    const set = await inTransaction(scope, async tx => {
+      const model = await modelById(tx, draft.modelId);
+      const { replayed } = await once(tx, 'modelContextSet', idempotencyKey, draft, async () => {
+        if (effectiveAt < tx.now) {
+          throw DomainError.invalid(
+            'effectiveAt is not before now: usage is folded with the bands in force at its time and never folded again; choose now or later',
+            ['effectiveAt'],
+          );
+        }
+
+        if (!(await insertContext(tx, model.id, { effectiveAt, bands }))) {
+          throw new DomainError(ErrorCode.ALREADY_EXISTS, `model ${model.key} has context bands from that instant`, [
+            'effectiveAt',
+          ]);
+        }
+
+        await record(tx, { action: 'model_context.set', subjectId: model.id, after: draft });
+
+        return model.id;
+      });
+
+      return { model, replayed };
+    });
+    this.#live.forget(scope.tenantId);
+
+    return set;
+  }
+
   async models(scope: Scope, args: PageArguments): Promise<Model[]> {
     return inTransaction(scope, tx => findPage(tx.em, Model, {}, args));
   }
@@ -107,15 +151,49 @@ export class CatalogService {
     );
   }
 
-  /** Defines a meter; its filter is compiled and checked first. */
-  async createMeter(scope: Scope, input: MeterDefinition & { readonly idempotencyKey: string }) {
-    const { idempotencyKey, ...definition } = input;
-    refuseFirst(refuseMeter(definition));
-    const compiled = compileFilter(definition.filter);
+  /** The context bands of a model that are in force now. */
+  async contextBands(scope: Scope, model: Pick<Model, 'id' | 'contextBands'>): Promise<readonly ContextBand[]> {
+    return (await inTransaction(scope, tx => bandsInForce(tx, model.id, tx.now))) ?? model.contextBands;
+  }
 
-    if ('refusals' in compiled) {
-      refuseFirst(compiled.refusals);
+  /**
+   * The context bands of a model over time, the newest instant first; at most 100. Those that it was entered with come last
+   * and have no instant: they hold from the beginning.
+   */
+  async contexts(
+    scope: Scope,
+    model: Pick<Model, 'id' | 'contextBands'>,
+  ): Promise<{ readonly effectiveAt: Date | null; readonly bands: readonly ContextBand[] }[]> {
+    const set = await inTransaction(scope, tx => contextsOf(tx, model.id, MOST_SHOWN));
+
+    return [...set, { effectiveAt: null, bands: model.contextBands }].slice(0, MOST_SHOWN);
+  }
+
+  /**
+   * What models cost over time, ascending, by the names that usage calls them by. `ownerIds` run from the root down, as a
+   * tenant's ancestors do; of several that know a model, the nearest one that has a cost for it counts.
+   */
+  async costsFor(
+    tx: Scope,
+    ownerIds: readonly string[],
+    modelKeys: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly CostInForce[]>> {
+    const found = new Map<string, readonly CostInForce[]>();
+
+    for (const ownerId of ownerIds) {
+      for (const [key, costs] of await asTenant(tx, ownerId, own => costsByKey(own, modelKeys))) {
+        found.set(key, costs);
+      }
     }
+
+    return found;
+  }
+
+  /** Defines a meter; its filter is compiled and checked first. */
+  async createMeter(scope: Scope, input: MeterDraft & { readonly idempotencyKey: string }) {
+    const { idempotencyKey, ...draft } = input;
+    const definition = meterJson(accepted(readMeter(draft)).definition);
+    accepted(compileFilter(definition.filter));
 
     const created = await inTransaction(scope, async tx => {
       const { id, replayed } = await once(tx, 'meterCreate', idempotencyKey, definition, async () => {
@@ -136,7 +214,7 @@ export class CatalogService {
 
       return { meter: await tx.em.findOneOrFail(Meter, { id }), replayed };
     });
-    this.#meters.delete(scope.tenantId);
+    this.#live.forget(scope.tenantId);
 
     return created;
   }
@@ -176,65 +254,49 @@ export class CatalogService {
     return this.#aggregations;
   }
 
-  /**
-   * The meters that count events of this type for a tenant: those of the tenant and of everyone above it. Cached for two
-   * seconds; a type that no cached meter knows is looked up again before the answer is "none".
-   */
-  async metersFor(scope: Scope, ancestors: readonly string[], eventType: string): Promise<readonly LiveMeter[]> {
-    const cached = await this.#read(scope, ancestors, false);
-    const known = cached.filter(meter => meter.definition.eventType === eventType);
+  /** The ids of the meters of these owners that fold in one way. Read anew: a meter may have been defined elsewhere just now. */
+  async meterIdsOf(tx: Scope, ownerIds: readonly string[], aggregation: Aggregation): Promise<string[]> {
+    const ids: string[] = [];
 
-    if (known.length > 0) {
-      return known;
+    for (const ownerId of ownerIds) {
+      ids.push(...(await asTenant(tx, ownerId, own => meterIds(own, aggregation))));
     }
 
-    const fresh = await this.#read(scope, ancestors, true);
-
-    return fresh.filter(meter => meter.definition.eventType === eventType);
+    return ids;
   }
 
-  async #read(scope: Scope, ancestors: readonly string[], again: boolean): Promise<LiveMeter[]> {
-    const all: LiveMeter[] = [];
+  /**
+   * The meters that count events of this type for a tenant: those of the tenant and of everyone above it. At most two
+   * seconds old; a type that no remembered meter knows is looked up again before the answer is "none".
+   */
+  async metersFor(scope: Scope, ancestors: readonly string[], eventType: string): Promise<readonly LiveMeter[]> {
+    return this.#live.metersFor(scope, ancestors, eventType);
+  }
 
-    for (const ownerId of ancestors) {
-      const known = this.#meters.get(ownerId);
-      const age = known ? scope.now.getTime() - known.readAt : Infinity;
-
-      if (known && age >= 0 && age < (again ? 50 : FRESH_MS)) {
-        all.push(...known.meters);
-        continue;
-      }
-
-      const rows = await inTransaction({ ...scope, tenantId: ownerId }, tx => tx.em.find(Meter, {}));
-      const meters = rows.map(liveMeter);
-      this.#meters.set(ownerId, { meters, readAt: scope.now.getTime() });
-      all.push(...meters);
-    }
-
-    return all;
+  /** The models that a tenant's events may name: the tenant's own, then those above it. At most two seconds old. */
+  async modelsFor(scope: Scope, ancestors: readonly string[]): Promise<ModelLookup> {
+    return this.#live.modelsFor(scope, ancestors);
   }
 }
 
-function liveMeter(meter: Meter): LiveMeter {
-  const compiled = compileFilter(meter.filter);
+async function modelById(tx: Scope, id: string): Promise<Model> {
+  const model = isId(id, 'mdl') ? await tx.em.findOne(Model, { id }) : null;
 
-  if ('refusals' in compiled) {
-    throw new Error(`meter ${meter.id} has a filter that was accepted once and no longer compiles`);
+  if (!model) {
+    throw DomainError.notFound('model', id.slice(0, 40), ['modelId']);
   }
 
-  return {
-    id: meter.id,
-    filter: compiled.filter,
-    definition: {
-      key: meter.key,
-      eventType: meter.eventType,
-      filter: meter.filter,
-      aggregation: meter.aggregation,
-      valueProperty: meter.valueProperty ?? null,
-      dimensions: meter.dimensions,
-      unit: meter.unit,
-    },
-  };
+  return model;
+}
+
+/** What was read, unless it was refused. */
+function accepted<T extends object>(read: T | { readonly refusals: readonly Refusal[] }): T {
+  if ('refusals' in read) {
+    refuseFirst(read.refusals);
+    throw new Error('a refusal names what is wrong');
+  }
+
+  return read;
 }
 
 function refuseFirst(refusals: readonly { readonly field: readonly string[]; readonly message: string }[]): void {

@@ -1,5 +1,11 @@
 export { catalogEntities, Meter, Model } from './catalog.entity.js';
+export { type CostInForce } from './catalog.queries.js';
 export { CatalogResolver } from './catalog.resolver.js';
-export { MeterType, ModelType } from './catalog.types.js';
-export { CatalogService, type LiveMeter } from './catalog.service.js';
-export { readDimensions, readQuantity, type MeterDefinition } from './meter.rules.js';
+export { CatalogService } from './catalog.service.js';
+export { type LiveMeter, type ModelLookup } from './live-catalog.js';
+export { convertQuantity, readDimensions, readQuantity } from './meter-value.rules.js';
+export { type Aggregation, dimensionNames, MODEL_DIMENSION } from './meter.rules.js';
+export { ConversionInput, ConversionType, MeterType } from './meter.types.js';
+export { bandOf, bandsAt, type CatalogModel, type CostRate } from './model.rules.js';
+export { ContextBandInput, ModelType } from './model.types.js';
+export { readTokenUsage, type TokenUsage } from './token-usage.rules.js';

@@ -1,13 +1,15 @@
-import { maxOf, type Decimal } from '../money/index.js';
+import type { Aggregation } from '../catalog/meter.rules.js';
+import { decimal, maxOf, ZERO, type Decimal } from '../money/index.js';
 
 const QUARTER_HOUR_MS = 900_000;
 
-/** The quarter hour an instant belongs to: every real time zone's midnight falls on one. */
-function slotOf(time: Date): number {
+/** The quarter hour an instant belongs to, as its beginning: every real time zone's midnight falls on one. */
+export function slotOf(time: Date): number {
   return Math.floor(time.getTime() / QUARTER_HOUR_MS) * QUARTER_HOUR_MS;
 }
 
-export type FoldKind = 'ADD' | 'MAX' | 'LATEST' | 'UNIQUE';
+/** LEVEL adds changes, and what each of them comes to until its quarter hour ends. */
+export type FoldKind = 'ADD' | 'MAX' | 'LATEST' | 'UNIQUE' | 'LEVEL';
 
 /** What one event adds to one bucket. */
 export interface Measure {
@@ -21,6 +23,8 @@ export interface Measure {
   /** For UNIQUE: 0, and the value below. */
   readonly quantity: Decimal;
   readonly unique: string | null;
+  /** Whether the value is also kept by itself. */
+  readonly isKept: boolean;
 }
 
 /** A bucket's share of one batch. */
@@ -30,6 +34,8 @@ export interface Fold {
   readonly slot: number;
   readonly dimensions: string;
   quantity: Decimal;
+  /** For LEVEL: Σ change × milliseconds from its time to the end of the quarter hour; else 0. */
+  moment: Decimal;
   events: number;
   latestTime: number;
   latestId: string;
@@ -57,6 +63,7 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
         slot,
         dimensions: measure.dimensions,
         quantity: measure.quantity,
+        moment: measure.kind === 'LEVEL' ? momentOf(measure, slot) : ZERO,
         events: 1,
         latestTime: measure.time.getTime(),
         latestId: measure.order,
@@ -90,12 +97,21 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
         fold.uniques.add(measure.unique ?? '');
         break;
 
+      case 'LEVEL':
+        fold.quantity = fold.quantity.plus(measure.quantity);
+        fold.moment = fold.moment.plus(momentOf(measure, slot));
+        break;
+
       default:
         measure.kind satisfies never;
     }
   }
 
   return folds.sort((a, b) => order(a.meterId, b.meterId) || a.slot - b.slot || order(a.dimensions, b.dimensions));
+}
+
+function momentOf({ quantity, time }: Measure, slot: number): Decimal {
+  return quantity.times(decimal(slot + QUARTER_HOUR_MS - time.getTime()));
 }
 
 function inner<K, L, V>(outer: Map<K, Map<L, V>>, key: K): Map<L, V> {
@@ -110,7 +126,7 @@ function inner<K, L, V>(outer: Map<K, Map<L, V>>, key: K): Map<L, V> {
 }
 
 /** How a meter's aggregation folds, and what an event without a value of its own adds. */
-export function foldKindOf(aggregation: 'SUM' | 'COUNT' | 'MAX' | 'LATEST' | 'UNIQUE_COUNT'): FoldKind {
+export function foldKindOf(aggregation: Aggregation): FoldKind {
   switch (aggregation) {
     case 'SUM':
     case 'COUNT':
@@ -122,6 +138,9 @@ export function foldKindOf(aggregation: 'SUM' | 'COUNT' | 'MAX' | 'LATEST' | 'UN
 
     case 'UNIQUE_COUNT':
       return 'UNIQUE';
+
+    case 'TIME_WEIGHTED':
+      return 'LEVEL';
 
     default:
       return aggregation satisfies never;
@@ -135,7 +154,7 @@ function isLater(measure: Measure, fold: Fold): boolean {
 }
 
 /** Compares by code point, as `collate "C"` does in the database; `>` compares UTF-16 units, which puts emoji too early. */
-function isAfter(a: string, b: string): boolean {
+export function isAfter(a: string, b: string): boolean {
   let at = 0;
 
   while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) {

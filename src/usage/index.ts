@@ -1,5 +1,18 @@
+export { eventValues, type EventValue } from './event-value.queries.js';
 export { parseExactly } from './exact-json.js';
+export { foldMeasures, type Fold, type Measure } from './fold.rules.js';
+export { measureEvent, type MeasureRefusal, type MeteredEvent } from './measure.js';
+export { type EventPlace, streamEvents } from './stored-event.queries.js';
 export { readUsageBody } from './usage-body.js';
-export { touches, touchFrom, usageBySegment, type SegmentUsage } from './usage.queries.js';
+export {
+  type Level,
+  levelsBefore,
+  monthOf,
+  touches,
+  touchFrom,
+  touchMonths,
+  usageBySegment,
+  type SegmentUsage,
+} from './usage.queries.js';
 export { UsageResolver } from './usage.resolver.js';
 export { UsageService, type UsageReceipt } from './usage.service.js';

@@ -4,7 +4,7 @@ const LIMITS = {
   keys: 64,
   keyLength: 128,
   /** Objects and arrays inside one another, `properties` itself included. */
-  depth: 4,
+  depth: 6,
   /** Of the UTF-8 JSON text without white space. */
   bytes: 16_384,
 } as const;
@@ -21,7 +21,7 @@ export interface PropertiesFault {
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * Checks the properties of an event: at most 64 keys an object of 1 to 128 characters, 4 levels, 16 kB of JSON, no NUL and
+ * Checks the properties of an event: at most 64 keys an object of 1 to 128 characters, 6 levels, 16 kB of JSON, no NUL and
  * no lone surrogate anywhere, finite numbers, no reserved name. `field` is the name that paths in the refusal begin with.
  */
 export function propertiesFault(properties: Members, field: string): PropertiesFault | null {

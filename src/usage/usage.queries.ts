@@ -77,11 +77,12 @@ const COMBINE = {
      latest_time = greatest(b.latest_time, excluded.latest_time),
      latest_id = case when (excluded.latest_time, excluded.latest_id collate "C") > (b.latest_time, b.latest_id collate "C") then excluded.latest_id else b.latest_id end`,
   UNIQUE: 'quantity = b.quantity',
+  LEVEL: 'quantity = b.quantity + excluded.quantity, moment = b.moment + excluded.moment',
 } as const;
 
 /** Folds a batch's new events into the buckets: one statement for each way of folding that occurs. */
 export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promise<void> {
-  for (const kind of ['ADD', 'MAX', 'LATEST', 'UNIQUE'] as const) {
+  for (const kind of ['ADD', 'MAX', 'LATEST', 'UNIQUE', 'LEVEL'] as const) {
     const rows = folds.filter(fold => fold.kind === kind);
 
     if (rows.length === 0) {
@@ -90,8 +91,8 @@ export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promis
 
     await query(
       tx,
-      `insert into usage_bucket as b (tenant_id, meter_id, slot, dimensions, quantity, event_count, latest_time, latest_id)
-       select $1, f.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::numeric[], $6::bigint[], $7::timestamptz[], $8::text[]) as f
+      `insert into usage_bucket as b (tenant_id, meter_id, slot, dimensions, quantity, event_count, latest_time, latest_id${kind === 'LEVEL' ? ', moment' : ''})
+       select $1, f.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::numeric[], $6::bigint[], $7::timestamptz[], $8::text[]${kind === 'LEVEL' ? ', $9::numeric[]' : ''}) as f
        on conflict (tenant_id, meter_id, slot, dimensions) do update
        set ${COMBINE[kind]}, event_count = b.event_count + excluded.event_count`,
       [
@@ -103,6 +104,7 @@ export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promis
         rows.map(fold => fold.events),
         rows.map(fold => (kind === 'LATEST' ? new Date(fold.latestTime) : null)),
         rows.map(fold => (kind === 'LATEST' ? fold.latestId : null)),
+        ...(kind === 'LEVEL' ? [rows.map(fold => formatDecimal(fold.moment))] : []),
       ],
     );
 
@@ -124,14 +126,29 @@ export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promis
   }
 }
 
-/** Notes that usage of these months (UTC, as `yyyy-mm-01`) came in or has to be rated anew. Locks the months' rows. */
-export async function touchMonths(tx: Scope, months: readonly string[]): Promise<void> {
+/**
+ * Notes that usage of these months (UTC, as `yyyy-mm-01`) came in or has to be rated anew. Locks the months' rows, in their
+ * order. A level that changed in `levelsFrom` reaches into every later month, so those up to now are touched too, and any
+ * beyond that hold usage. A month up to now is made where it has no row: nobody can then make one in the meantime that
+ * misses the change.
+ */
+export async function touchMonths(
+  tx: Scope,
+  months: readonly string[],
+  levelsFrom: string | null = null,
+): Promise<void> {
+  const reached =
+    levelsFrom === null
+      ? ''
+      : `union select generate_series($4::date, $3::timestamptz at time zone 'UTC', interval '1 month')::date
+         union select month from usage_touch where tenant_id = $1 and month >= $4::date`;
+
   await query(
     tx,
     `insert into usage_touch as t (tenant_id, month, n, touched_at)
-     select $1, month, 1, $3 from unnest($2::date[]) as month
+     select $1, month, 1, $3 from (select unnest($2::date[]) as month ${reached}) touched order by month
      on conflict (tenant_id, month) do update set n = t.n + 1, touched_at = excluded.touched_at`,
-    [tx.tenantId, [...months].sort(), tx.now],
+    [tx.tenantId, [...months].sort(), tx.now, ...(levelsFrom === null ? [] : [levelsFrom])],
   );
 }
 
@@ -165,18 +182,33 @@ export interface SegmentUsage {
   readonly max: string;
   readonly latest: string | null;
   readonly unique: string;
+  /** Of a level: the sum of its changes in the segment; null for other meters. */
+  readonly change: string | null;
+  /** Of a level: Σ change × milliseconds from its time to the end of the segment; null for other meters. */
+  readonly integral: string | null;
 }
 
 /**
  * Adds up the buckets of [start, end) by meter, dimensions and the segments that the cuts make. `unique` counts the
- * values that were first seen (within the period and those dimensions) in that segment.
+ * values that were first seen (within the period and those dimensions) in that segment. `levelIds` are the meters that
+ * follow a level; it is integrated for those alone.
  */
 export async function usageBySegment(
   tx: Scope,
   start: Date,
   end: Date,
   cuts: readonly Date[],
+  levelIds: readonly string[] = [],
 ): Promise<SegmentUsage[]> {
+  const hasLevels = levelIds.length > 0;
+  // A change of a quarter hour holds from that one's end to the segment's; its moment is what it comes to before.
+  const integral = hasLevels
+    ? `trim_scale(sum(
+           quantity * extract(epoch from ($6::timestamptz[])[width_bucket(slot, $4::timestamptz[]) + 1] - slot - interval '15 minutes') * 1000
+           + moment
+         ) filter (where meter_id = any ($5)))`
+    : 'null::numeric';
+
   return query<SegmentUsage>(
     tx,
     `with seen as (
@@ -187,41 +219,33 @@ export async function usageBySegment(
      ), folded as (
        select meter_id, dimensions, width_bucket(slot, $4::timestamptz[]) as segment,
          sum(quantity) as sum, max(quantity) as max,
-         (array_agg(quantity order by latest_time desc, latest_id desc) filter (where latest_time is not null))[1] as latest
+         (array_agg(quantity order by latest_time desc, latest_id desc) filter (where latest_time is not null))[1] as latest,
+         ${integral} as integral
        from usage_bucket where tenant_id = $1 and slot >= $2 and slot < $3 group by 1, 2, 3
      )
      select f.meter_id as "meterId", f.dimensions, f.segment, f.sum::text, f.max::text, f.latest::text,
-       coalesce(c.n, 0)::text as unique
+       coalesce(c.n, 0)::text as unique, case when f.integral is not null then f.sum::text end as change, f.integral::text
      from folded f left join counted c using (meter_id, dimensions, segment)
      order by f.meter_id, f.dimensions, f.segment`,
-    [tx.tenantId, start, end, cuts],
+    [tx.tenantId, start, end, cuts, ...(hasLevels ? [levelIds, [...cuts, end]] : [])],
   );
 }
 
-export interface StoredEvent {
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
-  readonly time: Date;
-  readonly subject: string | null;
-  readonly properties: unknown;
-  readonly content_hash: Buffer;
-  readonly accepted_at: Date;
+/** The level of one meter under one combination of dimensions. */
+export interface Level {
+  readonly meterId: string;
+  readonly dimensions: string;
+  /** A decimal other than 0. */
+  readonly level: string;
 }
 
-/** Events of a window, latest first, after a (time, id, source) place: up to `limit`. */
-export async function eventsWithin(
-  tx: Scope,
-  window: { readonly from: Date; readonly until: Date },
-  after: { readonly time: Date; readonly id: string; readonly source: string } | null,
-  limit: number,
-): Promise<StoredEvent[]> {
-  return query<StoredEvent>(
+/** The levels that the changes of these meters before an instant, which lies on a quarter hour, have left behind. */
+export async function levelsBefore(tx: Scope, start: Date, levelIds: readonly string[]): Promise<Level[]> {
+  return query<Level>(
     tx,
-    `select id, source, type, time, subject, properties, content_hash, accepted_at from usage_event
-     where tenant_id = $1 and time >= $2 and time < $3
-       and ($4::timestamptz is null or (time, id, source) < ($4, $5, $6))
-     order by time desc, id desc, source desc limit $7`,
-    [tx.tenantId, window.from, window.until, after?.time ?? null, after?.id ?? null, after?.source ?? null, limit],
+    `select meter_id as "meterId", dimensions, trim_scale(sum(quantity))::text as level from usage_bucket
+     where tenant_id = $1 and meter_id = any ($3) and slot < $2
+     group by meter_id, dimensions having sum(quantity) <> 0 order by meter_id, dimensions`,
+    [tx.tenantId, start, levelIds],
   );
 }

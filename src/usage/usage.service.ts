@@ -1,10 +1,7 @@
-import type { CatalogService, LiveMeter } from '../catalog/index.js';
-import { ZERO } from '../money/index.js';
-import { readDimensions, readQuantity } from '../catalog/index.js';
+import type { CatalogService, LiveMeter, ModelLookup } from '../catalog/index.js';
 import {
   announce,
   asTenant,
-  canonicalJson,
   DomainError,
   inTransaction,
   isId,
@@ -14,18 +11,19 @@ import {
 } from '../platform/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import { contentOf } from './content-hash.js';
-import { foldKindOf, foldMeasures, type Measure } from './fold.rules.js';
+import { insertValues, type KeptValue } from './event-value.queries.js';
+import { foldMeasures, slotOf, type Measure } from './fold.rules.js';
+import { measureEvent } from './measure.js';
+import { eventsWithin, type StoredEvent } from './stored-event.queries.js';
 import { readUsageItems, type ItemRejection, type UsageItem } from './usage-item.rules.js';
 import {
   eventKey,
-  eventsWithin,
   foldIntoBuckets,
   insertNewEvents,
   monthOf,
   storedHashes,
   touchMonths,
   type CheckedItem,
-  type StoredEvent,
 } from './usage.queries.js';
 
 /** The same id came before with other content. Nothing was changed. */
@@ -50,6 +48,14 @@ export interface UsageReceipt {
 interface MeasuredItem extends CheckedItem {
   readonly measures: readonly Measure[];
 }
+
+/** The meters that count a tenant's events of one type, and the models these may name. */
+interface Counting {
+  readonly meters: readonly LiveMeter[];
+  readonly modelOf: ModelLookup;
+}
+
+const noModel: ModelLookup = () => undefined;
 
 /** The subtree check is remembered: the tree only grows, and a tenant's ancestors do not change. */
 const MAX_KNOWN_TENANTS = 50_000;
@@ -140,8 +146,10 @@ export class UsageService {
     }
 
     if (!options.isDryRun && fresh.length > 0) {
-      await foldIntoBuckets(tx, foldMeasures(fresh.flatMap(({ measures }) => measures)));
-      await touchMonths(tx, [...new Set(fresh.map(({ content }) => monthOf(content.time)))]);
+      const measures = fresh.flatMap(measured => measured.measures);
+      await foldIntoBuckets(tx, foldMeasures(measures));
+      await insertValues(tx, measures.some(({ isKept }) => isKept) ? keptValues(fresh) : []);
+      await touchMonths(tx, [...new Set(fresh.map(({ content }) => monthOf(content.time)))], levelsFrom(measures));
       await announce(tx, 'usage.accepted');
     }
 
@@ -190,7 +198,7 @@ export class UsageService {
     rejected: ItemRejection[],
   ): Promise<Map<string, MeasuredItem[]>> {
     const byTenant = new Map<string, MeasuredItem[]>();
-    const meters = new Map<string, readonly LiveMeter[]>();
+    const known = new Map<string, Counting>();
 
     for (const item of items) {
       const tenantId = item.tenantId ?? scope.tenantId;
@@ -202,14 +210,14 @@ export class UsageService {
       }
 
       const meterKey = `${tenantId} ${item.type}`;
-      let counting = meters.get(meterKey);
+      let counting = known.get(meterKey);
 
       if (!counting) {
-        counting = await this.catalog.metersFor(scope, ancestors, item.type);
-        meters.set(meterKey, counting);
+        counting = await this.#countingFor(scope, ancestors, item.type);
+        known.set(meterKey, counting);
       }
 
-      if (counting.length === 0) {
+      if (counting.meters.length === 0) {
         rejected.push(
           reject(
             item,
@@ -221,14 +229,14 @@ export class UsageService {
         continue;
       }
 
-      const measures = measureItem(item, counting);
+      const result = measureEvent(item, counting.meters, counting.modelOf);
 
-      if ('code' in measures) {
-        rejected.push(measures);
+      if ('code' in result) {
+        rejected.push(reject(item, result.code, result.field, result.reason));
         continue;
       }
 
-      const measured = { item, content: contentOf(item), measures: measures.measures };
+      const measured = { item, content: contentOf(item), measures: result.measures };
       const group = byTenant.get(tenantId);
 
       if (group) {
@@ -239,6 +247,14 @@ export class UsageService {
     }
 
     return byTenant;
+  }
+
+  /** What measures a tenant's events of one type. Models are looked for where a token meter asks for them. */
+  async #countingFor(scope: Scope, ancestors: readonly string[], eventType: string): Promise<Counting> {
+    const meters = await this.catalog.metersFor(scope, ancestors, eventType);
+    const hasTokens = meters.some(({ definition }) => definition.source === 'TOKEN_USAGE');
+
+    return { meters, modelOf: hasTokens ? await this.catalog.modelsFor(scope, ancestors) : noModel };
   }
 
   /** The tenant's ancestors when it is the scope's own or below it; null when not. */
@@ -271,66 +287,8 @@ export class UsageService {
   }
 }
 
-function measureItem(item: UsageItem, meters: readonly LiveMeter[]): { measures: Measure[] } | ItemRejection {
-  const measures: Measure[] = [];
-
-  for (const { id, definition, filter } of meters) {
-    if (!filter.matches(item)) {
-      continue;
-    }
-
-    const quantity = readQuantity(definition, item.properties);
-
-    if ('reason' in quantity) {
-      return reject(item, 'INVALID_QUANTITY', quantity.field, `meter ${definition.key}: ${quantity.reason}`);
-    }
-
-    const read = readDimensions(definition, item.properties);
-
-    if ('reason' in read) {
-      return reject(item, 'INVALID_DIMENSION', read.field, `meter ${definition.key}: ${read.reason}`);
-    }
-
-    const dimensions = canonicalJson(read.dimensions);
-    const unique = 'unique' in quantity ? quantity.unique : null;
-
-    if (isTooLongForKey(dimensions, unique)) {
-      return reject(
-        item,
-        'INVALID_DIMENSION',
-        'properties',
-        `meter ${definition.key}: its dimensions${unique === null ? '' : ' and value'} have more than ${MAX_KEY_BYTES} bytes together`,
-      );
-    }
-
-    measures.push({
-      meterId: id,
-      kind: foldKindOf(definition.aggregation),
-      dimensions,
-      time: item.time,
-      // U+0001 is in neither and below all that is, so ids compare before sources.
-      order: item.source ? `${item.id}\u0001${item.source}` : item.id,
-      quantity: 'quantity' in quantity ? quantity.quantity : ZERO,
-      unique,
-    });
-  }
-
-  return { measures };
-}
-
 function reject(item: UsageItem, code: ItemRejection['code'], field: string, reason: string): ItemRejection {
   return { index: item.index, id: item.id, code, field, reason };
-}
-
-// A bucket's key is one row of a B-tree, which holds some 2,700 bytes.
-const MAX_KEY_BYTES = 2_000;
-
-function isTooLongForKey(dimensions: string, unique: string | null): boolean {
-  // Three bytes is the most that a UTF-16 unit takes in UTF-8, so most texts need not be counted.
-  return (
-    (dimensions.length + (unique?.length ?? 0)) * 3 > MAX_KEY_BYTES &&
-    Buffer.byteLength(dimensions) + Buffer.byteLength(unique ?? '') > MAX_KEY_BYTES
-  );
 }
 
 /** By key, and within a key in the order in which they were sent. */
@@ -340,4 +298,43 @@ function byKey({ item: a }: CheckedItem, { item: b }: CheckedItem): number {
 
 function isSameEvent(a: CheckedItem | undefined, b: CheckedItem): boolean {
   return a?.item.id === b.item.id && a.item.source === b.item.source;
+}
+
+/** The values that are kept one by one. `part` tells apart those that one event adds to one meter. */
+function keptValues(fresh: readonly MeasuredItem[]): KeptValue[] {
+  const values: KeptValue[] = [];
+
+  for (const { item, measures } of fresh) {
+    for (const [place, measure] of measures.entries()) {
+      if (measure.isKept) {
+        const { meterId, dimensions, time, quantity } = measure;
+        const part = place - measures.findIndex(first => first.meterId === meterId);
+        values.push({
+          meterId,
+          part,
+          slot: slotOf(time),
+          dimensions,
+          time,
+          id: item.id,
+          source: item.source,
+          quantity,
+        });
+      }
+    }
+  }
+
+  return values;
+}
+
+/** The earliest month in which a level changed, as `yyyy-mm-01`: the level reaches into every later one. Null for none. */
+function levelsFrom(measures: readonly Measure[]): string | null {
+  let earliest: Date | null = null;
+
+  for (const { kind, time } of measures) {
+    if (kind === 'LEVEL' && (earliest === null || time < earliest)) {
+      earliest = time;
+    }
+  }
+
+  return earliest && monthOf(earliest.toISOString());
 }

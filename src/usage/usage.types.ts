@@ -1,6 +1,6 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { connectionOf, JsonScalar, UserError } from '../platform/index.js';
-import type { StoredEvent } from './usage.queries.js';
+import type { StoredEvent } from './stored-event.queries.js';
 
 @ObjectType('UsageEvent', { description: 'A fact that was accepted once and is never edited.' })
 export class UsageEventType {

@@ -196,9 +196,9 @@ describe('the properties of an item', () => {
       Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, i])),
       'INVALID_PROPERTIES properties',
     ],
-    ['4 levels', { a: { b: { c: 1 } } }, 'taken'],
-    ['5 levels', { a: { b: { c: { d: {} } } } }, 'INVALID_PROPERTIES properties.a.b.c.d'],
-    ['5 levels with a list', { a: [{ b: [{}] }] }, 'INVALID_PROPERTIES properties.a[0].b[0]'],
+    ['6 levels', { a: { b: { c: { d: { e: 1 } } } } }, 'taken'],
+    ['7 levels', { a: { b: { c: { d: { e: { f: {} } } } } } }, 'INVALID_PROPERTIES properties.a.b.c.d.e.f'],
+    ['7 levels with lists', { a: [{ b: [{ c: [{}] }] }] }, 'INVALID_PROPERTIES properties.a[0].b[0].c[0]'],
     ['a key of 128', { ['k'.repeat(128)]: 1 }, 'taken'],
     ['a key of 129', { ['k'.repeat(129)]: 1 }, 'INVALID_PROPERTIES properties'],
     ['an empty key', { '': 1 }, 'INVALID_PROPERTIES properties'],
@@ -242,8 +242,8 @@ describe('the properties of an item', () => {
     const deep = JSON.parse('{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000)) as unknown;
     const list = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
 
-    expect(withProperties(deep)).toBe('INVALID_PROPERTIES properties.a.a.a.a');
-    expect(withProperties({ x: list })).toBe('INVALID_PROPERTIES properties.x[0][0][0]');
+    expect(withProperties(deep)).toBe('INVALID_PROPERTIES properties.a.a.a.a.a.a');
+    expect(withProperties({ x: list })).toBe('INVALID_PROPERTIES properties.x[0][0][0][0][0]');
     expect(verdict(list)).toBe('INVALID_ITEM ');
   });
 
