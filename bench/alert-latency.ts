@@ -187,9 +187,7 @@ async function prices(stage: Stage): Promise<string> {
   });
   const { version } = await stage.app.services.pricing.createVersion(scope, {
     priceBookId: book.id,
-    prices: [
-      { meterId: meter.id, name: 'Units', pattern: {}, model: { kind: 'PER_UNIT', rate: { amount: '1', per: '1' } } },
-    ],
+    prices: [{ meterId: meter.id, name: 'Units', pattern: {}, terms: { model: 'UNIT', unitAmount: '1' } }],
     idempotencyKey: randomUUID(),
   });
   await stage.app.services.pricing.publish(scope, {

@@ -4,6 +4,12 @@ import { Migration20261123120200_catalog_pricing_contracts } from './Migration20
 import { Migration20261123120300_usage } from './Migration20261123120300_usage.js';
 import { Migration20261123120400_rating_and_invoicing } from './Migration20261123120400_rating_and_invoicing.js';
 import { Migration20261123120500_alerts_and_webhooks } from './Migration20261123120500_alerts_and_webhooks.js';
+import { Migration20261123160000_metering } from './Migration20261123160000_metering.js';
+import { Migration20261123150000_pricing } from './Migration20261123150000_pricing.js';
+import { Migration20261123170000_price_import } from './Migration20261123170000_price_import.js';
+import { Migration20261123180000_book_life } from './Migration20261123180000_book_life.js';
+import { Migration20261123190000_simulation } from './Migration20261123190000_simulation.js';
+import { Migration20261123200000_rating_due } from './Migration20261123200000_rating_due.js';
 
 /** Every migration, oldest first. Named here because MikroORM finds none in a folder when the runner is jest. */
 export const migrations = [
@@ -13,4 +19,10 @@ export const migrations = [
   Migration20261123120300_usage,
   Migration20261123120400_rating_and_invoicing,
   Migration20261123120500_alerts_and_webhooks,
+  Migration20261123150000_pricing,
+  Migration20261123160000_metering,
+  Migration20261123170000_price_import,
+  Migration20261123180000_book_life,
+  Migration20261123190000_simulation,
+  Migration20261123200000_rating_due,
 ];

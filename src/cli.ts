@@ -129,6 +129,84 @@ price
     await ratePriceCases(file);
   });
 
+price
+  .command('import')
+  .description('proposes the prices of a list as changes to a price book, or to what models cost; publishes nothing')
+  .argument('<file>', 'the LiteLLM map or the Langfuse list, or - for standard input')
+  .requiredOption('--format <format>', 'litellm or langfuse', listFormat)
+  .requiredOption('--source <text>', 'where the list is from')
+  .requiredOption('--source-date <date>', 'of which day it is, such as 2026-08-20')
+  .option('--book <name>', 'the price book; without it, what models cost us')
+  .option('--meter <key>', 'the meter of tokens and searches that the prices are for')
+  .option('--unit-meter <unit=key...>', 'meters of other units, such as image=images')
+  .option('--models <names...>', 'only these models; a name may end in *')
+  .option('--tenant <id>', 'the tenant; the platform by default')
+  .option('--approve', 'approve every change without a flag')
+  .option('--draft', 'write what is approved as a draft version of the book')
+  .action(async (file: string, options: PriceImportFlags) => {
+    const { importPriceFile } = await import('./commands/price-import.js');
+    await importPriceFile(file, {
+      format: options.format,
+      source: options.source,
+      sourceDate: options.sourceDate,
+      book: options.book ?? null,
+      meter: options.meter ?? null,
+      meters: Object.fromEntries((options.unitMeter ?? []).map(pair => pair.split('=', 2))),
+      models: options.models ?? [],
+      tenantId: options.tenant ?? null,
+      approve: options.approve ?? false,
+      draft: options.draft ?? false,
+    });
+  });
+
+const gallery = program
+  .command('gallery')
+  .description('price books of AI providers, from their public price lists: to look at and to import');
+
+gallery
+  .command('list')
+  .description('the books there are, with how many prices, versions, models and worked examples each has')
+  .action(async () => {
+    const { listGallery } = await import('./commands/gallery.js');
+    listGallery();
+  });
+
+gallery
+  .command('import')
+  .description(
+    'enters books for a tenant: meters, models with their costs, and the price book with its versions; run again, it enters what is missing',
+  )
+  .argument('[books...]', 'such as openai; see gallery list')
+  .option('--all', 'all of them', false)
+  .option('--tenant <id>', 'the tenant that gets them; the platform by default')
+  .action(async (keys: string[], options: { all: boolean; tenant?: string }) => {
+    const { importGallery } = await import('./commands/gallery.js');
+    await importGallery({ keys, ...options });
+  });
+
+interface PriceImportFlags {
+  readonly format: 'LITELLM' | 'LANGFUSE';
+  readonly source: string;
+  readonly sourceDate: string;
+  readonly book?: string;
+  readonly meter?: string;
+  readonly unitMeter?: readonly string[];
+  readonly models?: readonly string[];
+  readonly tenant?: string;
+  readonly approve?: boolean;
+  readonly draft?: boolean;
+}
+
+function listFormat(text: string): 'LITELLM' | 'LANGFUSE' {
+  const name = text.toUpperCase();
+
+  if (name !== 'LITELLM' && name !== 'LANGFUSE') {
+    throw new InvalidArgumentError('litellm or langfuse');
+  }
+
+  return name;
+}
+
 /** The schema needs its services to resolve, not to be printed: it is built without any. */
 async function offlineSchema() {
   const { createSchema } = await import('./app.js');

@@ -71,7 +71,7 @@ const MAX_BANDS = 16;
 /** A price binds so many dimensions at most, and so does a cost: the own ones of a meter and those it derives. */
 const MAX_COST_DIMENSIONS = MAX_DIMENSIONS + DERIVED_DIMENSIONS.length;
 const NAME = /^[a-z][a-z0-9_]{0,62}$/;
-const WORD = /^[a-z0-9][a-z0-9._:/-]{0,127}$/;
+const WORD = /^[a-z0-9][a-z0-9._:/@-]{0,127}$/;
 
 /** Why a model cannot be entered as described; empty when it can. */
 export function refuseModel(draft: ModelDraft): Refusal[] {
@@ -81,7 +81,7 @@ export function refuseModel(draft: ModelDraft): Refusal[] {
     if (!WORD.test(draft[field])) {
       refusals.push({
         field: [field],
-        message: `${field} has 1 to 128 lower-case letters, digits and . _ : / -, such as gpt-6.2-sol`,
+        message: `${field} has 1 to 128 lower-case letters, digits and . _ : / @ -, such as gpt-6.2-sol`,
       });
     }
   }

@@ -19,8 +19,6 @@ const OUTPUT_KINDS: ReadonlyMap<string, string> = new Map([
   ['IMAGE', 'output_image'],
 ]);
 
-const COUNTS = ['promptTokenCount', 'candidatesTokenCount', 'responseTokenCount', 'totalTokenCount'];
-
 /** Tokens of one modality and where they are told. */
 interface Modality extends Part {
   readonly modality: string;
@@ -33,9 +31,12 @@ const spellings = (name: string): readonly string[] => [
   name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`),
 ];
 
+// Asked of every event there is, so spelt out once.
+const COUNTS = ['promptTokenCount', 'candidatesTokenCount', 'responseTokenCount', 'totalTokenCount'].flatMap(spellings);
+
 /** Whether the usage object is Gemini's usageMetadata. */
 export function isGemini(sheet: TokenSheet): boolean {
-  return COUNTS.flatMap(spellings).some(name => sheet.has(name));
+  return COUNTS.some(name => sheet.has(name));
 }
 
 /**

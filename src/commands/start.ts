@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import color from 'picocolors';
 import { createApp, type App } from '../app.js';
 import { readEnvironment } from '../config.js';
-import { seedDemo, type DemoKeys } from '../demo/index.js';
+import { importDemoBooks, seedDemo, type DemoKeys } from '../demo/index.js';
 import { keep, openDatabase } from './local-database.js';
 import { newId } from '../platform/index.js';
 import { startServer } from '../server.js';
@@ -26,14 +26,16 @@ export async function start(options: { readonly demo: boolean }): Promise<void> 
       ? new Error(`port ${config.port} is taken; stop what uses it, or run: PORT=4001 npm start`)
       : error;
   });
-  let isStopping = false;
+  const stopping = new AbortController();
+  let books = Promise.resolve();
   const stop = async (): Promise<void> => {
-    if (isStopping) {
+    if (stopping.signal.aborted) {
       return;
     }
 
-    isStopping = true;
+    stopping.abort();
     say(color.dim('\nRatebook is stopping …'));
+    await books;
     await server.close();
     await app.close();
     await stopDatabase();
@@ -47,8 +49,13 @@ export async function start(options: { readonly demo: boolean }): Promise<void> 
   const keys = options.demo ? await demo(app, dataDir, say) : null;
   app.work();
   banner(server.url, keys, say);
+
+  if (keys && !stopping.signal.aborted) {
+    books = demoBooks(app, dataDir, stopping.signal, say);
+  }
 }
 
+/** Seeds the demo, once for a data folder. Null when the database has a platform that is not the demo's. */
 async function demo(app: App, dataDir: string, say: (line: string) => void): Promise<DemoKeys | null> {
   const file = join(dataDir, 'demo-keys.json');
 
@@ -69,6 +76,29 @@ async function demo(app: App, dataDir: string, say: (line: string) => void): Pro
   keep(file, () => keys);
 
   return keys;
+}
+
+/** The whole price lists behind the demo, entered while it runs; a run that is stopped goes on at the next start. */
+async function demoBooks(app: App, dataDir: string, signal: AbortSignal, say: (line: string) => void): Promise<void> {
+  const file = join(dataDir, 'demo-books.json');
+
+  if (existsSync(file)) {
+    return;
+  }
+
+  try {
+    const { id } = JSON.parse(readFileSync(join(dataDir, 'platform.json'), 'utf8')) as { id: string };
+    await importDemoBooks(app, id, () => signal.throwIfAborted());
+    keep(file, () => ({ importedAt: app.clock() }));
+    say(color.dim('  The list prices of OpenAI, Anthropic and Google are in, as price books of the platform.'));
+  } catch (error) {
+    if (!signal.aborted) {
+      say(
+        color.yellow(`  the list prices are not in: ${error instanceof Error ? error.message : String(error)}`) +
+          '; try: npm run gallery -- import openai anthropic google',
+      );
+    }
+  }
 }
 
 function banner(url: string, keys: DemoKeys | null, say: (line: string) => void): void {

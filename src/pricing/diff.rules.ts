@@ -15,8 +15,8 @@ export interface Changed<T extends DiffItem> {
   readonly before: T;
   readonly after: T;
   /**
-   * After by before, a decimal of up to 6 significant digits, where both are prices per unit (`{"kind": "PER_UNIT", "rate":
-   * {"amount", "per"}}`) and the former is not 0; else `null`.
+   * After by before, a decimal of up to 6 significant digits, where both are prices per unit that differ in nothing else
+   * (`{"model": "UNIT", "unitAmount": "2.5", "per": "1000000", ...}`) and the former is not 0; else `null`.
    */
   readonly ratio: string | null;
 }
@@ -70,7 +70,7 @@ export function diffPrices<T extends DiffItem>(current: readonly T[], proposed: 
 function ratioOf(before: string, after: string): string | null {
   const [one, other] = [unitPriceOf(before), unitPriceOf(after)];
 
-  if (!one || !other || one.amount.isZero()) {
+  if (!one || !other || one.amount.isZero() || one.rest !== other.rest) {
     return null;
   }
 
@@ -80,17 +80,22 @@ function ratioOf(before: string, after: string): string | null {
   return formatDecimal(ratio.precision(RATIO_DIGITS));
 }
 
-function unitPriceOf(terms: string): { readonly amount: Decimal; readonly per: Decimal } | null {
-  const json = JSON.parse(terms) as {
-    readonly kind?: unknown;
-    readonly rate?: Readonly<Record<string, unknown>>;
-  } | null;
+interface UnitPrice {
+  readonly amount: Decimal;
+  readonly per: Decimal;
+  /** All else that the terms say. */
+  readonly rest: string;
+}
 
-  if (json?.kind !== 'PER_UNIT' || !json.rate) {
+function unitPriceOf(terms: string): UnitPrice | null {
+  const json: unknown = JSON.parse(terms);
+
+  if (typeof json !== 'object' || json === null || !('model' in json) || json.model !== 'UNIT') {
     return null;
   }
 
-  const [amount, per] = [parseDecimal(json.rate['amount']), parseDecimal(json.rate['per'])];
+  const { unitAmount, per: units = '1', ...rest } = json as Readonly<Record<string, unknown>>;
+  const [amount, per] = [parseDecimal(unitAmount), parseDecimal(units)];
 
-  return amount && per && per.gt(0) ? { amount, per } : null;
+  return amount && per?.gt(0) ? { amount, per, rest: JSON.stringify(rest) } : null;
 }

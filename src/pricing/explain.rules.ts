@@ -103,13 +103,13 @@ function stepText(step: RateStep, { minimum, maximum }: PriceTerms): string {
       return `${formatDecimal(percent ?? quantity)} % of ${formatDecimal(quantity)}${result}`;
 
     case 'FIXED':
-      return `${formatDecimal(quantity)} events × ${formatDecimal(unitAmount?.amount ?? amount)}${result}`;
+      return `${eventsText(quantity)} × ${formatDecimal(unitAmount?.amount ?? amount)}${result}`;
 
     case 'EVENT_MINIMUM':
-      return `${formatDecimal(quantity)} events raised to their minimum: ${signed(amount)}`;
+      return `${eventsText(quantity)} raised to the minimum: ${signed(amount)}`;
 
     case 'EVENT_MAXIMUM':
-      return `${formatDecimal(quantity)} events cut to their maximum: ${signed(amount)}`;
+      return `${eventsText(quantity)} cut to the maximum: ${signed(amount)}`;
 
     case 'NOTHING_IN_TOTAL':
       return `the events come to nothing in total and cost nothing: ${signed(amount)}`;
@@ -139,6 +139,10 @@ function times(quantity: Decimal, unitAmount: Rate | null): string {
   const per = unitAmount.per.eq(1) ? '' : ` / ${formatDecimal(unitAmount.per)}`;
 
   return `${formatDecimal(quantity)} × ${formatDecimal(unitAmount.amount)}${per}`;
+}
+
+function eventsText(count: Decimal): string {
+  return `${formatDecimal(count)} ${count.abs().eq(1) ? 'event' : 'events'}`;
 }
 
 function signed(amount: Decimal): string {

@@ -69,8 +69,10 @@ const SEARCH_FIELD = 'search_context_cost_per_query';
 const SEARCH_SIZE = /^search_context_size_(low|medium|high)$/;
 /** The entry that explains the format. */
 const SAMPLE = 'sample_spec';
-/** Characters of a member's name that is looked at. */
+/** Characters of a member's name that are looked at. */
 const MOST_NAME = 200;
+/** An entry with more cost fields than this is none: the richest has 20. */
+const MOST_COSTS = 200;
 
 const MODALITIES: Readonly<Record<string, string>> = {
   chat: 'text',
@@ -99,10 +101,12 @@ export function readLitellm(text: string, source: string, date: string): PriceLi
   for (const [name, value] of list.members) {
     if (name === SAMPLE) {
       unread.push({ name, field: null, reason: 'it explains the format and is no model' });
-    } else if (isJsonObject(value)) {
-      entries.push(entryOf(name, value, date));
-    } else {
+    } else if (!isJsonObject(value)) {
       unread.push({ name, field: null, reason: 'it is no object' });
+    } else if (costsOf(value).length > MOST_COSTS) {
+      unread.push({ name, field: null, reason: `it has more than ${MOST_COSTS} cost fields` });
+    } else {
+      entries.push(entryOf(name, value, date));
     }
   }
 
@@ -120,9 +124,7 @@ interface CostField {
 }
 
 function entryOf(name: string, entry: JsonObject, sourceDate: string): ListEntry {
-  const costs = entry.members
-    .filter(([field]) => ABOUT_MONEY.test(field.slice(0, MOST_NAME)))
-    .map(([field, value]) => costField(field, value));
+  const costs = costsOf(entry).map(([field, value]) => costField(field, value));
   const contextBands = bandsOf(costs);
   const skipped: { field: string; reason: string }[] = [];
   const prices: ListedPrice[] = [];
@@ -169,6 +171,10 @@ function entryOf(name: string, entry: JsonObject, sourceDate: string): ListEntry
         : []),
     ],
   };
+}
+
+function costsOf({ members }: JsonObject): JsonObject['members'] {
+  return members.filter(([field]) => ABOUT_MONEY.test(field.slice(0, MOST_NAME)));
 }
 
 function costField(name: string, value: JsonValue): CostField {

@@ -1,4 +1,5 @@
 import { refuseModel } from '../catalog/model.rules.js';
+import type { TokenKind } from '../catalog/token-count.rules.js';
 import { type Decimal, formatDecimal } from '../money/index.js';
 import { findFaults } from './import-checks.rules.js';
 import { exactNumber, type JsonNumber } from './json-text.rules.js';
@@ -12,7 +13,6 @@ import {
   type ProposedPrice,
   type ServiceTier,
   type SkippedItem,
-  type TokenKind,
   unitPrice,
 } from './proposal.rules.js';
 
@@ -69,6 +69,10 @@ export const UNKNOWN_MEMBER = 'a field that this import does not know';
 
 const MILLION = '1000000';
 const MOST_SHOWN = 200;
+/** As long as a note may be. */
+const MOST_NOTE = 1_000;
+/** A model with more prices than this is none: the richest has 40. */
+const MOST_PRICES = 500;
 
 /** Proposals of the entries. Entries of one model, however its name is cased, become one, and are flagged. */
 export function proposePrices(
@@ -88,10 +92,13 @@ export function proposePrices(
     }
 
     const { provider, modality, contextBands, aliases } = entry;
-    const refusals = refuseModel({ key, provider, family: provider, modality, contextBands });
+    const refusals = [
+      ...refuseModel({ key, provider, family: provider, modality, contextBands }).map(({ message }) => message),
+      ...(entry.prices.length > MOST_PRICES ? [`it has more than ${MOST_PRICES} prices`] : []),
+    ];
 
     if (refusals.length > 0) {
-      const reason = refusals.map(({ message }) => message).join('; ');
+      const reason = refusals.join('; ');
       skipped.push(...same.map(({ name }) => shownItem({ name, field: null, reason })));
       continue;
     }
@@ -113,15 +120,14 @@ export function proposePrices(
   return { currency: 'USD', entries: entries.length + unread.length, rows, models, skipped: [...distinct.values()] };
 }
 
-/** Texts of a stranger, fit for a row and a screen. */
 function shownItem({ name, field, reason }: SkippedItem): SkippedItem {
-  return { name: shown(name), field: field === null ? null : shown(field), reason: reason.slice(0, 2 * MOST_SHOWN) };
+  return { name: shown(name), field: field === null ? null : shown(field), reason: shown(reason, MOST_NOTE) };
 }
 
-/** A stranger's text without control characters and broken pairs, and not long. */
-function shown(text: string): string {
+/** A stranger's text, fit for a row and a screen: without control characters and broken pairs, and not long. */
+function shown(text: string, most = MOST_SHOWN): string {
   return text
-    .slice(0, MOST_SHOWN)
+    .slice(0, most)
     .toWellFormed()
     .replaceAll(/\p{Cc}/gu, '�');
 }
@@ -297,10 +303,24 @@ function proposal(
 ): readonly ProposedPrice[] {
   const price = unitPrice(each, unit);
   const faults = [...ownFaults, ...entryFaults];
-  const flags = [...new Set(faults.map(({ flag }) => flag))];
-  const note = faults.length > 0 ? [...new Set(faults.map(({ message }) => message))].join('; ') : null;
+  const messages = [...new Set(faults.map(({ message }) => message))];
 
   return price
-    ? [{ key, model, provider, modality, unit, dimensions, ...price, source, sourceDate, fields, flags, note }]
+    ? [
+        {
+          key,
+          model,
+          provider,
+          modality,
+          unit,
+          dimensions,
+          ...price,
+          source,
+          sourceDate,
+          fields: fields.map(field => shown(field)),
+          flags: [...new Set(faults.map(({ flag }) => flag))],
+          note: messages.length > 0 ? shown(messages.join('; '), MOST_NOTE) : null,
+        },
+      ]
     : [];
 }

@@ -27,6 +27,8 @@ const SPEEDS: Readonly<Record<string, ServiceTier>> = { standard: 'standard', fa
 /** Counts whose sum is the prompt; a pattern of other counts is about something else. */
 const PROMPT_PARTS: readonly string[] = ['input', 'prompt', 'cached', 'cache_read', 'cache_write', 'cache_creation'];
 
+/** The richest model has 6. */
+const MOST_TIERS = 50;
 const KNOWN_TIER_MEMBERS: readonly string[] = ['id', 'name', 'isDefault', 'priority', 'conditions', 'prices'];
 
 /** What a tier asks of a request. */
@@ -62,6 +64,10 @@ export function unknownMembers({ members }: JsonObject, known: readonly string[]
 export function tiersOf(value: JsonValue | undefined, skipped: Skipped): readonly ListTier[] | string {
   if (!isJsonList(value) || !value.every(isJsonObject)) {
     return 'it has no list of pricingTiers';
+  }
+
+  if (value.length > MOST_TIERS) {
+    return `it has more than ${MOST_TIERS} tiers`;
   }
 
   const tiers: ListTier[] = [];

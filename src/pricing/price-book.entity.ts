@@ -1,5 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { tenantFilter } from '../platform/index.js';
+import type { BasisJson } from './basis.rules.js';
+import type { DiscountJson } from './discount-terms.rules.js';
 import type { DimensionPattern } from './pattern.rules.js';
 import type { PriceTermsJson } from './price.rules.js';
 import type { PriceWindowJson } from './window.rules.js';
@@ -35,6 +37,9 @@ const PriceBookVersionSchema = defineEntity({
     effectiveAt: p.datetime().nullable(),
     publishedAt: p.datetime().nullable(),
     withdrawnAt: p.datetime().nullable(),
+    /** What it takes over from another book; null for nothing. */
+    basis: p.json<BasisJson>().nullable(),
+    discounts: p.json<readonly DiscountJson[]>(),
     createdAt: p.datetime(),
   },
   filters: tenantFilter,

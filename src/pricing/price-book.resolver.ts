@@ -1,6 +1,7 @@
 import { Arg, Authorized, Ctx, FieldResolver, Int, Mutation, Resolver, Root } from 'type-graphql';
 import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext } from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
+import { basisDraftOf, discountDraftOf } from './basis.types.js';
 import {
   PriceBookConnection,
   PriceBookCreateInput,
@@ -58,10 +59,12 @@ export class PriceBookResolver {
     @Ctx() { scope }: GraphqlContext,
   ) {
     return payload(PriceBookVersionPayload, async () => {
-      const { tenantId, ...asked } = input;
+      const { tenantId, prices, basis, discounts, ...asked } = input;
       const { version, replayed } = await this.pricing.createVersion(await this.tenants.within(scope, tenantId), {
         ...asked,
-        prices: asked.prices.map(priceDraftOf),
+        prices: prices.map(priceDraftOf),
+        ...(basis ? { basis: basisDraftOf(basis) } : {}),
+        ...(discounts.length > 0 ? { discounts: discounts.map(discountDraftOf) } : {}),
       });
 
       return { priceBookVersion: PriceBookVersionType.from(version), replayed };

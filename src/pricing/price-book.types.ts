@@ -1,6 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionOf, IDEMPOTENCY_KEY, Node, TENANT_ID, OncePayload } from '../platform/index.js';
 import type { PriceBook, PriceBookVersion } from './price-book.entity.js';
+import { DiscountInput, DiscountType, PriceBookBasisType } from './basis.types.js';
 import { PriceInput } from './price.types.js';
 
 export enum PriceBookVersionStatusEnum {
@@ -35,6 +36,15 @@ export class PriceBookVersionType extends Node {
   @Field(() => Date, { nullable: true, description: 'When it was withdrawn.' })
   withdrawnAt!: Date | null;
 
+  @Field(() => PriceBookBasisType, {
+    nullable: true,
+    description: 'What it takes over from another book; null for nothing.',
+  })
+  basis!: PriceBookBasisType | null;
+
+  @Field(() => [DiscountType], { description: 'Its discounts; at most 100.' })
+  discounts!: DiscountType[];
+
   tenantId!: string;
 
   static from(version: PriceBookVersion): PriceBookVersionType {
@@ -46,6 +56,8 @@ export class PriceBookVersionType extends Node {
       effectiveAt: version.effectiveAt ?? null,
       publishedAt: version.publishedAt ?? null,
       withdrawnAt: version.withdrawnAt ?? null,
+      basis: version.basis ? PriceBookBasisType.from(version.basis) : null,
+      discounts: version.discounts.map(DiscountType.from),
     });
   }
 }
@@ -110,8 +122,19 @@ export class PriceBookVersionCreateInput {
   @Field(() => ID, { description: 'The book.' })
   priceBookId!: string;
 
-  @Field(() => [PriceInput], { description: 'All its prices: 1 to 10,000.' })
+  @Field(() => [PriceInput], {
+    description: 'All its own prices: 1 to 10,000, or none where it takes over those of another book.',
+  })
   prices!: PriceInput[];
+
+  @Field(() => PriceBookBasisType, {
+    nullable: true,
+    description: 'What it takes over from another book; nothing by default.',
+  })
+  basis?: PriceBookBasisType | null;
+
+  @Field(() => [DiscountInput], { defaultValue: [], description: 'Discounts off what prices come to; at most 100.' })
+  discounts!: DiscountInput[];
 }
 
 @InputType({ description: 'A draft to publish.' })

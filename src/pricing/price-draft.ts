@@ -2,11 +2,12 @@ import { dimensionNames, type Meter } from '../catalog/index.js';
 import { isCurrency } from '../money/index.js';
 import { DomainError } from '../platform/index.js';
 import { isCleanText } from '../tenants/index.js';
+import type { LivePrice } from './live-price.rules.js';
 import type { DimensionPattern } from './pattern.rules.js';
 import type { Price } from './price-book.entity.js';
-import { closedTier, looksAtEvents, priceTermsJson, type PriceTerms } from './price.rules.js';
+import { closedTier, looksAtEvents, priceTermsJson } from './price.rules.js';
 import { readPriceTerms } from './price-reading.rules.js';
-import { priceWindowJson, type PriceWindow, readPriceWindow } from './window.rules.js';
+import { priceWindowJson, readPriceWindow } from './window.rules.js';
 
 /** A price as it is given. */
 export interface PriceDraft {
@@ -23,16 +24,7 @@ export interface PriceDraft {
   readonly terms: unknown;
 }
 
-/** A price as the rate engine takes it. */
-export interface LivePrice {
-  readonly id: string;
-  readonly meterId: string;
-  readonly name: string;
-  readonly currency: string;
-  readonly pattern: DimensionPattern;
-  readonly window: PriceWindow | null;
-  readonly terms: PriceTerms;
-}
+export type { LivePrice };
 
 /** The row of a price as the rate engine takes it. What was accepted once can be read again. */
 export function livePrice({ id, meterId, name, currency, pattern, window, terms }: Price): LivePrice {
@@ -43,7 +35,18 @@ export function livePrice({ id, meterId, name, currency, pattern, window, terms 
     throw new Error(`price ${id} was accepted once and can no longer be read`);
   }
 
-  return { id, meterId, name, currency, pattern, window: when?.window ?? null, terms: read.terms };
+  return {
+    id,
+    meterId,
+    name,
+    currency,
+    pattern,
+    window: when?.window ?? null,
+    terms: read.terms,
+    inheritedFrom: null,
+    takenBy: [],
+    costCurrency: null,
+  };
 }
 
 /** The row of a price on a meter, every part of it checked; `field` is the path of the price in the input. */

@@ -1,9 +1,12 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { ConversionInput, ConversionType } from '../catalog/index.js';
-import { connectionOf, Node } from '../platform/index.js';
+import { connectionOf, DecimalScalar, Node } from '../platform/index.js';
+import type { InheritedFrom, LivePrice } from './live-price.rules.js';
+import type { DimensionPattern } from './pattern.rules.js';
 import type { Price } from './price-book.entity.js';
 import { PriceTermsFields, termsFields } from './price-terms.types.js';
-import type { PriceWindowJson } from './window.rules.js';
+import { priceTermsJson, type PriceTermsJson } from './price.rules.js';
+import { priceWindowJson, type PriceWindowJson } from './window.rules.js';
 
 const CONVERSION = 'From metered units to priced units, in which tiers and free units count.';
 const DAILY_TIME = 'Time of day on a quarter hour, such as 00:30.';
@@ -57,15 +60,9 @@ export class DimensionMatchType {
   value!: string;
 }
 
-@ObjectType('Price', {
-  implements: Node,
-  description:
-    'What one meter costs for the usage that the dimensions match. Terms that the model does not use are null.',
-})
-export class PriceType extends PriceTermsFields implements Node {
-  @Field(() => ID, { description: 'Its id.' })
-  id!: string;
-
+/** What every price shows, be it a row or one that a version takes over. */
+@ObjectType()
+abstract class PriceFields extends PriceTermsFields {
   @Field(() => String, { description: 'What the invoice line says.' })
   name!: string;
 
@@ -81,33 +78,105 @@ export class PriceType extends PriceTermsFields implements Node {
   @Field(() => PriceWindowType, { nullable: true, description: 'When it applies; null for always.' })
   window!: PriceWindowType | null;
 
+  @Field(() => ConversionType, { nullable: true, description: CONVERSION })
+  conversion!: ConversionType | null;
+}
+
+/** Fields of an output, from a row or a price that the rate engine takes. */
+function fieldsOf(price: {
+  readonly name: string;
+  readonly meterId: string;
+  readonly currency: string;
+  readonly pattern: DimensionPattern;
+  readonly window?: PriceWindowJson | null;
+  readonly terms: PriceTermsJson;
+}) {
+  return {
+    ...termsFields(price.terms),
+    name: price.name,
+    meterId: price.meterId,
+    currency: price.currency,
+    window: price.window ? PriceWindowType.from(price.window) : null,
+    dimensions: dimensionMatches(price.pattern),
+  };
+}
+
+/** A pattern as the list that the API shows. */
+export function dimensionMatches(pattern: DimensionPattern): DimensionMatchType[] {
+  return Object.entries(pattern).map(([name, value]) => Object.assign(new DimensionMatchType(), { name, value }));
+}
+
+/** The pattern of a list that the API was given. */
+export function patternOf(dimensions: readonly DimensionMatchType[]): DimensionPattern {
+  return Object.fromEntries(dimensions.map(({ name, value }) => [name, value]));
+}
+
+@ObjectType('Price', {
+  implements: Node,
+  description:
+    'What one meter costs for the usage that the dimensions match. Terms that the model does not use are null.',
+})
+export class PriceType extends PriceFields implements Node {
+  @Field(() => ID, { description: 'Its id.' })
+  id!: string;
+
   @Field(() => String, { nullable: true, description: 'Where the price was read, and when.' })
   source!: string | null;
 
-  @Field(() => ConversionType, { nullable: true, description: CONVERSION })
-  conversion!: ConversionType | null;
+  static from(price: Price): PriceType {
+    return Object.assign(new PriceType(), { ...fieldsOf(price), id: price.id, source: price.source ?? null });
+  }
+}
 
-  static from(price: PriceFields): PriceType {
-    return Object.assign(new PriceType(), {
-      ...termsFields(price.terms),
-      id: price.id,
-      name: price.name,
-      meterId: price.meterId,
-      currency: price.currency,
-      source: price.source ?? null,
-      window: price.window ? PriceWindowType.from(price.window) : null,
-      dimensions: Object.entries(price.pattern).map(([name, value]) =>
-        Object.assign(new DimensionMatchType(), { name, value }),
-      ),
+@ObjectType('InheritedFrom', { description: 'Where a price was taken over from, and what became of it on the way.' })
+export class InheritedFromType {
+  @Field(() => ID, { description: 'The version of the other book whose price it is or that takes it over itself.' })
+  priceBookVersionId!: string;
+
+  @Field(() => DecimalScalar, { description: 'What was added or, below zero, taken off, in per cent.' })
+  percent!: string;
+
+  @Field(() => ID, { nullable: true, description: 'The exchange rate by which it was converted; null for none.' })
+  fxSnapshotId!: string | null;
+
+  @Field(() => Boolean, { description: 'Whether unit amounts were raised to a floor.' })
+  isFloored!: boolean;
+
+  @Field(() => InheritedFromType, { nullable: true, description: 'Where that version has it from; null for its own.' })
+  inheritedFrom!: InheritedFromType | null;
+
+  static from(given: InheritedFrom): InheritedFromType {
+    return Object.assign(new InheritedFromType(), {
+      ...given,
+      inheritedFrom: given.inheritedFrom && InheritedFromType.from(given.inheritedFrom),
     });
   }
 }
 
-/** What a price shows: a row, or one that a book takes over from another. */
-export type PriceFields = Pick<Price, 'id' | 'name' | 'meterId' | 'currency' | 'pattern' | 'terms'> & {
-  readonly window?: PriceWindowJson | null;
-  readonly source?: string | null;
-};
+@ObjectType('LivePrice', {
+  description: 'A price as a version asks for it: its own, or one of another book, adjusted and converted.',
+})
+export class LivePriceType extends PriceFields {
+  @Field(() => ID, { description: 'The price, as it is in the version that it comes from.' })
+  priceId!: string;
+
+  @Field(() => InheritedFromType, { nullable: true, description: 'Where it was taken over from; null for its own.' })
+  inheritedFrom!: InheritedFromType | null;
+
+  static from(price: LivePrice): LivePriceType {
+    return Object.assign(new LivePriceType(), {
+      ...fieldsOf({
+        ...price,
+        window: price.window && priceWindowJson(price.window),
+        terms: priceTermsJson(price.terms),
+      }),
+      priceId: price.id,
+      inheritedFrom: price.inheritedFrom && InheritedFromType.from(price.inheritedFrom),
+    });
+  }
+}
+
+export const LivePriceConnection = connectionOf('LivePrice', () => LivePriceType);
 
 export const PriceConnection = connectionOf('Price', () => PriceType);
 
@@ -149,7 +218,7 @@ export function priceDraftOf(input: PriceInput) {
     meterId,
     name,
     currency: currency ?? null,
-    pattern: Object.fromEntries(dimensions.map(({ name: dimension, value }) => [dimension, value])),
+    pattern: patternOf(dimensions),
     window: window ? windowJson(window) : null,
     source: source ?? null,
     terms: {

@@ -1,3 +1,4 @@
+import { ForeignKeyConstraintViolationException } from '@mikro-orm/core';
 import { record } from '../audit/index.js';
 import type { CatalogService } from '../catalog/index.js';
 import { isCurrency } from '../money/index.js';
@@ -7,7 +8,6 @@ import {
   ErrorCode,
   findPage,
   inTransaction,
-  isId,
   newId,
   once,
   query,
@@ -15,37 +15,37 @@ import {
   type Scope,
 } from '../platform/index.js';
 import { isCleanText, type TenantsService } from '../tenants/index.js';
+import { discountOf } from './discount-terms.rules.js';
+import { LivePrices, type LiveVersion, type Stretch } from './live-prices.js';
+import { bookById, booksOn, countTakers, currenciesOf, lockBases, versionById } from './price-book.queries.js';
 import { Price, PriceBook, PriceBookVersion } from './price-book.entity.js';
-import { refusePrices } from './pattern.rules.js';
-import { indexPrices, type PriceIndex } from './price-index.rules.js';
-import { livePrice, readPriceDraft, type LivePrice, type PriceDraft } from './price-draft.js';
+import { readPriceDraft, type PriceDraft } from './price-draft.js';
+import {
+  metersNamed,
+  readBasis,
+  readDiscounts,
+  refuseAmbiguous,
+  refuseIdleDiscounts,
+  refuseStaleBasis,
+  type BasisDraft,
+  type DiscountDraft,
+} from './version-draft.js';
 import { isQuarterHour, nextQuarterHour, refuseWithdrawal } from './version.rules.js';
 
 export interface VersionDraft {
   readonly priceBookId: string;
   readonly prices: readonly PriceDraft[];
+  /** What it takes over from another book; nothing when absent. */
+  readonly basis?: BasisDraft | null;
+  readonly discounts?: readonly DiscountDraft[];
   readonly idempotencyKey: string;
 }
 
-/** A published version with its prices. It holds from `effectiveAt` until the next one. */
-export interface LiveVersion {
-  readonly id: string;
-  readonly number: number;
-  readonly effectiveAt: Date;
-  readonly prices: readonly LivePrice[];
-  readonly index: PriceIndex<LivePrice>;
-}
-
-/** The prices of a version, and how to find the one for some usage. */
-type PriceList = Pick<LiveVersion, 'prices' | 'index'>;
-
 const MAX_PRICES = 10_000;
-const MAX_CACHED = 200;
 
 /** Price books: draft, publish, withdraw. */
 export class PricingService {
-  // Prices of a published version never change, so they are read once a process.
-  readonly #prices = new Map<string, PriceList>();
+  readonly #live = new LivePrices();
 
   constructor(
     private readonly tenants: TenantsService,
@@ -91,14 +91,17 @@ export class PricingService {
   async createVersion(scope: Scope, input: VersionDraft) {
     const own = await this.tenants.own(scope);
 
-    if (input.prices.length < 1 || input.prices.length > MAX_PRICES) {
-      throw DomainError.invalid(`a version has 1 to ${MAX_PRICES} prices`, ['prices']);
+    if ((input.prices.length < 1 && !input.basis) || input.prices.length > MAX_PRICES) {
+      throw DomainError.invalid(`a version has 1 to ${MAX_PRICES} prices, or takes over those of another book`, [
+        'prices',
+      ]);
     }
 
     return inTransaction(scope, async tx => {
       const book = await this.#lockBook(tx, input.priceBookId);
+      const { basis: basisDraft = null, discounts: discountDrafts = [] } = input;
       const meters = await this.catalog.metersById(tx, own.ancestors, [
-        ...new Set(input.prices.map(price => price.meterId)),
+        ...new Set([...input.prices.map(price => price.meterId), ...metersNamed(basisDraft, discountDrafts)]),
       ]);
       const rows = input.prices.map((price, index) => {
         const field = ['prices', String(index)];
@@ -110,8 +113,10 @@ export class PricingService {
 
         return readPriceDraft(price, meter, book.currency, field);
       });
+      const discounts = readDiscounts(tx, book, discountDrafts, meters);
       const { idempotencyKey, ...draft } = input;
       const { id, replayed } = await once(tx, 'priceBookVersionCreate', idempotencyKey, draft, async () => {
+        const basis = basisDraft && (await readBasis(tx, book, basisDraft, meters, this.#live));
         const [last] = await tx.em.find(
           PriceBookVersion,
           { priceBookId: book.id },
@@ -126,17 +131,34 @@ export class PricingService {
           effectiveAt: null,
           publishedAt: null,
           withdrawnAt: null,
+          basis,
+          discounts,
           createdAt: tx.now,
         });
         await tx.em.flush();
-        await tx.em.insertMany(
-          Price,
-          rows.map(row => ({ ...row, tenantId: tx.tenantId, id: newId('prc', tx.now), versionId: version.id })),
-        );
+
+        if (rows.length > 0) {
+          await tx.em.insertMany(
+            Price,
+            rows.map(row => ({ ...row, tenantId: tx.tenantId, id: newId('prc', tx.now), versionId: version.id })),
+          );
+        }
+
+        if (discounts.length > 0) {
+          const slices = await this.#live.ofDraft(tx, version, { start: tx.now, end: null });
+          refuseIdleDiscounts(discounts.map(discountOf), slices);
+        }
+
         await record(tx, {
           action: 'price_book_version.created',
           subjectId: version.id,
-          after: { priceBookId: book.id, number: version.number, prices: rows },
+          after: {
+            priceBookId: book.id,
+            number: version.number,
+            prices: rows,
+            ...(basis ? { basis } : {}),
+            ...(discounts.length > 0 ? { discounts } : {}),
+          },
         });
 
         return version.id;
@@ -170,17 +192,6 @@ export class PricingService {
         );
       }
 
-      const prices = await tx.em.find(Price, { versionId: version.id });
-      const [pair] = refusePrices(prices.map(livePrice));
-
-      if (pair) {
-        throw new DomainError(
-          ErrorCode.PRICES_AMBIGUOUS,
-          `prices "${pair[0].name}" and "${pair[1].name}" match the same usage and neither is more specific; narrow one of them`,
-          ['versionId'],
-        );
-      }
-
       if (
         await tx.em.findOne(PriceBookVersion, { priceBookId: version.priceBookId, status: 'PUBLISHED', effectiveAt })
       ) {
@@ -188,6 +199,9 @@ export class PricingService {
           'effectiveAt',
         ]);
       }
+
+      await refuseStaleBasis(tx, version);
+      await refuseAmbiguous(tx, version, effectiveAt, this.#live);
 
       version.status = 'PUBLISHED';
       version.effectiveAt = effectiveAt;
@@ -208,18 +222,31 @@ export class PricingService {
   async withdraw(scope: Scope, versionId: string): Promise<PriceBookVersion> {
     return inTransaction(scope, async tx => {
       const version = await this.#lockVersion(tx, versionId);
+      const refused = (why: string) =>
+        new DomainError(ErrorCode.INVALID_TRANSITION, `version ${version.number} cannot be withdrawn: ${why}`, [
+          'versionId',
+        ]);
       const refusal = refuseWithdrawal(version.status, version.effectiveAt ?? null, tx.now);
 
       if (refusal) {
-        throw new DomainError(
-          ErrorCode.INVALID_TRANSITION,
-          `version ${version.number} cannot be withdrawn: ${refusal}`,
-          ['versionId'],
-        );
+        throw refused(refusal);
+      }
+
+      await lockBases(tx);
+      const takers = await countTakers(tx, version.id);
+
+      if (takers > 0) {
+        throw refused(`${takers} published versions of other books take its prices over; withdraw those first`);
       }
 
       version.status = 'WITHDRAWN';
       version.withdrawnAt = tx.now;
+      // Which contracts name it only the database knows here: they belong to a room above.
+      await tx.em.flush().catch((error: unknown) => {
+        throw error instanceof ForeignKeyConstraintViolationException
+          ? refused('contracts are pinned to it; move those to another version first')
+          : error;
+      });
       await record(tx, {
         action: 'price_book_version.withdrawn',
         subjectId: version.id,
@@ -241,15 +268,7 @@ export class PricingService {
 
   /** The book with this id of the scope's tenant; NOT_FOUND otherwise. */
   async book(scope: Scope, id: string, field: readonly string[] = ['priceBookId']): Promise<PriceBook> {
-    return inTransaction(scope, async tx => {
-      const book = isId(id, 'pb') ? await tx.em.findOne(PriceBook, { id }) : null;
-
-      if (!book) {
-        throw DomainError.notFound('price book', id.slice(0, 40), field);
-      }
-
-      return book;
-    });
+    return inTransaction(scope, tx => bookById(tx, id, field));
   }
 
   async versions(scope: Scope, priceBookId: string, args: PageArguments): Promise<PriceBookVersion[]> {
@@ -260,43 +279,73 @@ export class PricingService {
     return inTransaction(scope, tx => findPage(tx.em, Price, { versionId }, args));
   }
 
-  /** The published versions of a book by effective instant, with their prices. `tx` acts for the book's owner. */
-  async published(tx: Scope, priceBookId: string): Promise<LiveVersion[]> {
-    const versions = await tx.em.find(
-      PriceBookVersion,
-      { priceBookId, status: 'PUBLISHED' },
-      { orderBy: { effectiveAt: 'asc' } },
-    );
-    const live: LiveVersion[] = [];
-
-    for (const version of versions) {
-      if (version.effectiveAt) {
-        const { id, number, effectiveAt } = version;
-        live.push({ id, number, effectiveAt, ...(await this.#livePrices(tx, id)) });
-      }
-    }
-
-    return live;
+  /**
+   * What a book asks for by effective instant, or one version of it where a contract is pinned to that: in a stretch of
+   * time, ever unless told. `tx` acts for the book's owner.
+   */
+  async published(
+    tx: Scope,
+    priceBookId: string,
+    options: { readonly versionId?: string | null; readonly within?: Stretch } = {},
+  ): Promise<LiveVersion[]> {
+    return options.versionId
+      ? this.#live.ofVersion(tx, options.versionId, options.within)
+      : this.#live.ofBook(tx, priceBookId, options.within);
   }
 
-  async #livePrices(tx: Scope, versionId: string): Promise<PriceList> {
-    const known = this.#prices.get(versionId);
+  /** What a version asks for at an instant, whatever its status; at its effective instant where that is later. */
+  async live(scope: Scope, versionId: string, at: Date): Promise<LiveVersion> {
+    return inTransaction(scope, async tx => this.#live.at(tx, await versionById(tx, versionId, ['versionId']), at));
+  }
 
-    if (known) {
-      return known;
+  /** What two versions ask for at one instant: now, or the later effective instant. */
+  async both(scope: Scope, fromId: string, toId: string): Promise<{ from: LiveVersion; to: LiveVersion }> {
+    return inTransaction(scope, async tx => {
+      const from = await versionById(tx, fromId, ['fromId']);
+      const to = await versionById(tx, toId, ['toId']);
+      const at = new Date(Math.max(tx.now.getTime(), from.effectiveAt?.getTime() ?? 0, to.effectiveAt?.getTime() ?? 0));
+
+      return { from: await this.#live.at(tx, from, at), to: await this.#live.at(tx, to, at) };
+    });
+  }
+
+  /** The book and all that take prices over from it: whose buyers pay other prices when it changes. */
+  async booksOn(tx: Scope, priceBookId: string): Promise<string[]> {
+    return booksOn(tx, priceBookId);
+  }
+
+  /** The currencies of a book's prices, published or drafted, or of one version's; own and taken over. */
+  async currenciesOf(tx: Scope, priceBookId: string, versionId: string | null): Promise<ReadonlySet<string>> {
+    return currenciesOf(tx, priceBookId, versionId);
+  }
+
+  /**
+   * A published version of a book that a contract may be pinned to. Holds off its withdrawal until the commit; refuses
+   * what is no version of the book or not published.
+   */
+  async pinnable(
+    tx: Scope,
+    priceBookId: string,
+    versionId: string,
+    field: readonly string[],
+  ): Promise<PriceBookVersion> {
+    const book = await this.#lockBook(tx, priceBookId);
+    const version = await versionById(tx, versionId, field);
+    await tx.em.refresh(version);
+
+    if (version.priceBookId !== book.id) {
+      throw DomainError.notFound(`version of ${book.name}`, versionId, field);
     }
 
-    const rows = await tx.em.find(Price, { versionId }, { orderBy: { id: 'asc' } });
-    const prices = rows.map(livePrice);
-
-    if (this.#prices.size >= MAX_CACHED) {
-      this.#prices.clear();
+    if (version.status !== 'PUBLISHED') {
+      throw new DomainError(
+        ErrorCode.INVALID_TRANSITION,
+        `version ${version.number} is ${version.status}, and a contract is pinned to a published one`,
+        field,
+      );
     }
 
-    const list = { prices, index: indexPrices(prices) };
-    this.#prices.set(versionId, list);
-
-    return list;
+    return version;
   }
 
   async #lockBook(tx: Scope, id: string): Promise<PriceBook> {
@@ -309,12 +358,7 @@ export class PricingService {
   }
 
   async #lockVersion(tx: Scope, id: string): Promise<PriceBookVersion> {
-    const version = isId(id, 'pbv') ? await tx.em.findOne(PriceBookVersion, { id }) : null;
-
-    if (!version) {
-      throw DomainError.notFound('price book version', id.slice(0, 40), ['versionId']);
-    }
-
+    const version = await versionById(tx, id, ['versionId']);
     await this.#lockBook(tx, version.priceBookId);
     await tx.em.refresh(version);
 

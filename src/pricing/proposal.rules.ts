@@ -1,40 +1,32 @@
 import { type Decimal, formatDecimal, parseDecimal } from '../money/index.js';
 
-/** What a price of AI usage counts. `search_unit` is a reranker's query with up to 100 documents. */
-export type TokenKind =
-  | 'input'
-  | 'input_audio'
-  | 'input_image'
-  | 'input_video'
-  | 'cache_read'
-  | 'cache_read_audio'
-  | 'cache_read_image'
-  | 'cache_write'
-  | 'cache_write_5m'
-  | 'cache_write_30m'
-  | 'cache_write_1h'
-  | 'cache_write_12h'
-  | 'output'
-  | 'output_audio'
-  | 'output_image'
-  | 'web_search'
-  | 'search_unit';
-
 /** How fast the provider served the request; `fast` is what some call priority. */
 export type ServiceTier = 'standard' | 'batch' | 'flex' | 'fast' | 'ultrafast';
 
 /** What one of the quantity is. */
-export type PriceUnit = 'token' | 'character' | 'pixel' | 'image' | 'second' | 'query' | 'request';
+export const PRICE_UNITS = ['token', 'character', 'pixel', 'image', 'second', 'query', 'request'] as const;
+
+/** One of `PRICE_UNITS`. */
+export type PriceUnit = (typeof PRICE_UNITS)[number];
 
 /**
  * Why a person should look at a row before it is approved. ZERO_PRICE: the list says 0. MISSING_PRICE: the list has no
  * price for something that goes with this one. DUPLICATE: the list prices this more than once. SUSPICIOUS: the
  * amount is out of proportion. UNKNOWN_FIELD: the list says something about this model that is not understood.
  * UNKNOWN_PROVIDER: the list does not say whose model it is. NAME_MISMATCH: the list's own pattern does not take
- * the model's name.
+ * the model's name. UNKNOWN_MODEL: the price names a context band and nobody has entered the model with its bands, so it
+ * would match no usage. OTHER_BANDS: the model is entered with other bands than the list has.
  */
 export type ProposalFlag =
-  'ZERO_PRICE' | 'MISSING_PRICE' | 'DUPLICATE' | 'SUSPICIOUS' | 'UNKNOWN_FIELD' | 'UNKNOWN_PROVIDER' | 'NAME_MISMATCH';
+  | 'ZERO_PRICE'
+  | 'MISSING_PRICE'
+  | 'DUPLICATE'
+  | 'SUSPICIOUS'
+  | 'UNKNOWN_FIELD'
+  | 'UNKNOWN_PROVIDER'
+  | 'NAME_MISMATCH'
+  | 'UNKNOWN_MODEL'
+  | 'OTHER_BANDS';
 
 /** A price that a list proposes. */
 export interface ProposedPrice {

@@ -84,6 +84,11 @@ export function rateBetween(terms: PriceTerms, from: Usage | null, to: Usage): R
   };
 }
 
+/** Whether a period without any usage comes to something: a flat amount or a minimum. */
+export function asksWithoutUsage(terms: PriceTerms): boolean {
+  return !rate(terms, { quantity: ZERO, events: [] }).amount.isZero();
+}
+
 /** Whether the last tier is closed and the quantity lies above it, so that it has no price. */
 export function exceeds(terms: PriceTerms, usage: Usage): boolean {
   const { pricing } = terms;

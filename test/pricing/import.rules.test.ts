@@ -389,13 +389,13 @@ describe('a LiteLLM map', () => {
 
   test('what is no model of a catalog is left out, each with its reason', () => {
     const cost = '{"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-06}';
-    const text = `{"sample_spec": ${cost}, "bison@001": ${cost}, "x/*/y": ${cost}, "a": 5, "b": {"litellm_provider": "x"},
+    const text = `{"sample_spec": ${cost}, "bison#001": ${cost}, "x/*/y": ${cost}, "a": 5, "b": {"litellm_provider": "x"},
       "__proto__": ${cost}, "": ${cost}, "c": {"litellm_provider": "no provider!", "input_cost_per_token": 1e-06},
       "\\u0000\\ud800": null}`;
     const { rows, models, skipped, entries } = reading(readLitellm(text, SOURCE, DATE));
     expect([rows, models, entries]).toEqual([[], [], 9]);
     expect(skipped.map(({ name, field }) => [name, field])).toEqual(
-      ['sample_spec', 'a', '��', 'bison@001', 'x/*/y', 'b', '__proto__', '', 'c'].map(name => [name, null]),
+      ['sample_spec', 'a', '��', 'bison#001', 'x/*/y', 'b', '__proto__', '', 'c'].map(name => [name, null]),
     );
     expect(skipped.find(({ name }) => name === 'b')?.reason).toBe('it has no price');
   });
@@ -859,7 +859,7 @@ describe('whole lists', () => {
         ),
       ]),
     );
-    expect(expectAll(list, found)).toBe('1701 entries: 1607 models with 4223 prices, 94 left out; 4330 figures');
+    expect(expectAll(list, found)).toBe('1701 entries: 1654 models with 4356 prices, 47 left out; 4467 figures');
 
     const gpt4o = list.rows.filter(({ model }) => model === 'gpt-4o');
     expect(gpt4o.map(line)).toEqual([
