@@ -628,7 +628,7 @@ describeOnBothBackends('a subscription that is resumed', backend => {
     const product = { app: first.app, scope } as unknown as Product;
     tenantId = await aTenant(product);
     const meterId = await aMeter(product);
-    const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('1') }] });
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('1') }] });
     await aContract(product, { buyerId: tenantId, bookId });
     const { alert } = await first.app.services.alerts.create(
       scope(tenantId),

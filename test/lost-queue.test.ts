@@ -33,7 +33,7 @@ describeOnBothBackends('a job store that loses everything', backend => {
   test('loses no rating: the sweeps find what was touched in the rows', async () => {
     const tenantId = await aTenant(product);
     const meterId = await aMeter(product);
-    const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('2') }] });
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('2') }] });
     await aContract(product, { buyerId: tenantId, bookId });
     const sent = await product.postUsage(product.platformKey, [
       anEvent({ tenant: tenantId, time: '2026-11-20T11:00:00Z', properties: { model: 'm', tokens: 3_000_000 } }),

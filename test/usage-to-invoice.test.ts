@@ -41,7 +41,7 @@ describeOnBothBackends('from usage event to invoice', backend => {
     const { graphql, platformKey } = product;
     const tenantId = await aTenant(product, { name: 'Acme', timeZone: 'Europe/Berlin' });
     const meterId = await aMeter(product);
-    const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('2.50') }] });
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('2.50') }] });
     await aContract(product, { buyerId: tenantId, bookId, graceHours: 1 });
     const gateway = await aKey(product.app, product.scope(tenantId), ['usage:write']);
 

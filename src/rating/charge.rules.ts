@@ -1,10 +1,13 @@
 import { decimal, divide, sum, ZERO, type Decimal } from '../money/index.js';
+import type { Discount } from '../pricing/discount-terms.rules.js';
+import type { InheritedFrom } from '../pricing/live-price.rules.js';
 import { type PriceTerms, looksAtEvents } from '../pricing/price.rules.js';
 import type { PriceIndex } from '../pricing/price-index.rules.js';
 import type { ProratedUsage } from '../pricing/prorated.rules.js';
 import { rate, rateBetween, type Usage } from '../pricing/rate.rules.js';
 import { differenceOf, type RateStep } from '../pricing/rate-step.rules.js';
 import { type PriceWindow, windowKey } from '../pricing/window.rules.js';
+import { discountBetween, isDiscounted } from './discount.rules.js';
 import type { Piece, Segment, Stretch } from './piece.rules.js';
 import { quantityAt, type Series } from './series.rules.js';
 
@@ -17,6 +20,12 @@ export interface RatedPrice {
   readonly pattern: Readonly<Record<string, string>>;
   readonly window: PriceWindow | null;
   readonly terms: PriceTerms;
+  /** Where the version has it from; its own when absent. */
+  readonly inheritedFrom?: InheritedFrom | null;
+  /** The versions that took it over; with the id they name what is charged. */
+  readonly takenBy?: readonly string[];
+  /** The currency of the costs that it marks up, where it is not that of the period. */
+  readonly costCurrency?: string | null;
 }
 
 /** A version as it prices. */
@@ -26,24 +35,37 @@ export interface RatedVersion {
   readonly effectiveAt: Date;
   readonly prices: readonly RatedPrice[];
   readonly index: PriceIndex<RatedPrice>;
+  readonly discounts?: readonly Discount[];
 }
 
-/** What one unit of the usage costs us at an instant: amount per units, in the currency of the period; null when unknown. */
+/**
+ * What one unit of the usage costs us at an instant: amount per units, in the currency, which is that of the period when
+ * null; null when unknown.
+ */
 export type CostOf = (
   meterId: string,
   dimensions: Readonly<Record<string, string>>,
   at: Date,
+  currency: string | null,
 ) => { readonly amount: Decimal; readonly per: Decimal } | null;
 
-/** What one price asks for one period, cumulative and exact. */
+/** What one price asks for one period, or one discount takes off, cumulative and exact. */
 export interface Due {
+  /** The price, or the discount. */
   readonly priceId: string;
   readonly priceName: string;
   readonly versionId: string;
   readonly versionNumber: number;
-  readonly meterId: string;
+  /** Null for a discount off prices of several meters. */
+  readonly meterId: string | null;
   readonly pattern: Readonly<Record<string, string>>;
-  readonly terms: PriceTerms;
+  /** Null for a discount. */
+  readonly terms: PriceTerms | null;
+  /** What was taken off which spend; null for a price. */
+  readonly discount: DiscountDue | null;
+  readonly inheritedFrom: InheritedFrom | null;
+  /** The versions that took the price over; the same price may be charged once for each way it came. */
+  readonly takenBy: readonly string[];
   /** The running quantity of the period where this price begins, and where it ends. */
   readonly from: Decimal;
   readonly to: Decimal;
@@ -52,6 +74,14 @@ export interface Due {
   readonly billable: Decimal;
   readonly amount: Decimal;
   readonly steps: readonly RateStep[];
+}
+
+/** What a discount was reckoned on: the spend of the period where it begins, and where it ends. */
+export interface DiscountDue {
+  readonly terms: Discount;
+  readonly commitment: Decimal | null;
+  readonly spendFrom: Decimal;
+  readonly spendTo: Decimal;
 }
 
 /** Why usage has no price: none matches, or it is priced on a cost that nobody has entered. */
@@ -75,6 +105,8 @@ export interface PeriodFacts {
   readonly costOf: CostOf;
   /** Whether the period is over: then minimums are raised to, and what is due without usage is asked for. */
   readonly isOver: boolean;
+  /** What the contract commits to spend; nothing when absent. */
+  readonly commitment?: Decimal | null;
 }
 
 /**
@@ -82,10 +114,11 @@ export interface PeriodFacts {
  * the running quantity counts from the start of the period. So tiers carry on over a change of prices, and publishing the
  * same prices again changes nothing: what is due at zero quantity is due once, from the first segment that has the price.
  * The quantity of a price is the sum, over the combinations of dimensions it matches, of each combination's own aggregate.
+ * Discounts come last, off what the prices come to. A price that goes on over several segments is one due.
  */
 export function duesOf(facts: PeriodFacts): { readonly dues: readonly Due[]; readonly unpriced: readonly Unpriced[] } {
   const { segments, pieces, series, currency } = facts;
-  const dues: Due[] = [];
+  const dues: PlacedDue[] = [];
   const unpriced: Unpriced[] = [];
   const begun = new Set<string>();
 
@@ -111,19 +144,92 @@ export function duesOf(facts: PeriodFacts): { readonly dues: readonly Due[]; rea
     }
 
     for (const price of version?.prices ?? []) {
-      if (version && price.currency === currency && (facts.isOver || byPrice.has(price))) {
+      const isAsked = byPrice.has(price) || (facts.isOver && isOpen(price, pieces.slice(places.from, places.to)));
+
+      if (version && price.currency === currency && isAsked) {
         const matched = byPrice.get(price) ?? [];
         const item = dueOf(facts, version, price, matched, places, !begun.has(keyOf(price)), unpriced);
         begun.add(keyOf(price));
 
         if (!item.amount.isZero() || !item.to.eq(item.from)) {
-          dues.push(item);
+          dues.push({ segment: index, due: item });
         }
       }
     }
   }
 
-  return { dues, unpriced: mergeUnpriced(unpriced) };
+  return {
+    dues: mergeDues([...dues.map(({ due }) => due), ...discountsOf(facts, dues)]).filter(
+      ({ discount, amount }) => !discount || !amount.isZero(),
+    ),
+    unpriced: mergeUnpriced(unpriced),
+  };
+}
+
+/** What a price asks for in one segment. */
+interface PlacedDue {
+  readonly segment: number;
+  readonly due: Due;
+}
+
+/** For each segment and discount, off(spend up to its end) − off(spend up to its start), of the prices it covers. */
+function discountsOf({ segments, currency, commitment = null }: PeriodFacts, dues: readonly PlacedDue[]): Due[] {
+  return segments.flatMap(({ version }, index) =>
+    (version?.discounts ?? [])
+      .filter(discount => discount.currency === currency)
+      .flatMap((terms): Due[] => {
+        const covered = dues.filter(
+          ({ due: { meterId, pattern } }) => meterId !== null && isDiscounted(terms, { meterId, pattern }),
+        );
+        const spendUntil = (end: number) =>
+          sum(covered.filter(({ segment }) => segment < end).map(({ due }) => due.amount));
+        const [spendFrom, spendTo] = [spendUntil(index), spendUntil(index + 1)];
+        const { amount, steps } = discountBetween(terms, commitment, spendFrom, spendTo);
+
+        return version && !spendTo.eq(spendFrom)
+          ? [
+              {
+                priceId: terms.id,
+                priceName: terms.name,
+                versionId: version.id,
+                versionNumber: version.number,
+                meterId: terms.meterId,
+                pattern: terms.pattern,
+                terms: null,
+                discount: { terms, commitment, spendFrom, spendTo },
+                inheritedFrom: null,
+                takenBy: [],
+                from: ZERO,
+                to: ZERO,
+                converted: ZERO,
+                billable: ZERO,
+                amount,
+                steps,
+              },
+            ]
+          : [];
+      }),
+  );
+}
+
+/** One due for each price or discount, in the order of their first: a version may hold in several segments. */
+function mergeDues(dues: readonly Due[]): Due[] {
+  return [...Map.groupBy(dues, due => itemOf(due)).values()].map(parts =>
+    parts.reduce((one, other) => ({
+      ...one,
+      discount: one.discount && { ...one.discount, spendTo: other.discount?.spendTo ?? one.discount.spendTo },
+      to: one.to.plus(other.to.minus(other.from)),
+      converted: one.converted.plus(other.converted),
+      billable: one.billable.plus(other.billable),
+      amount: one.amount.plus(other.amount),
+      steps: differenceOf([...one.steps, ...other.steps], []),
+    })),
+  );
+}
+
+/** What names a due within a period: the price and the way it came. */
+export function itemOf({ priceId, takenBy }: Pick<Due, 'priceId' | 'takenBy'>): string {
+  return [priceId, ...takenBy].join(' ');
 }
 
 /** Where a segment begins and ends among the pieces. */
@@ -137,6 +243,11 @@ function placesOf(pieces: readonly Piece[], segment: number): Places {
     from: pieces.findIndex(piece => piece.segment === segment),
     to: pieces.findLastIndex(piece => piece.segment === segment) + 1,
   };
+}
+
+/** Whether the window of a price is open in any of the pieces: a promotion to come asks for nothing yet. */
+function isOpen({ window }: RatedPrice, pieces: readonly Piece[]): boolean {
+  return !window || pieces.some(({ active }) => active.has(windowKey(window)));
 }
 
 /** Prices that follow each other from version to version. */
@@ -158,7 +269,7 @@ function dueOf(
   const terms = facts.isOver ? price.terms : { ...price.terms, minimum: null };
   const [from, to] =
     terms.pricing.model === 'COST_PLUS'
-      ? costsBetween(facts, series, places, unpriced)
+      ? costsBetween(facts, series, places, price.costCurrency ?? null, unpriced)
       : [usageAt(facts, terms, series, places.from), usageAt(facts, terms, series, places.to)];
   const between = rateBetween(terms, from, to);
   // What is due at zero quantity is in neither of two quantities above zero, and not in their difference.
@@ -172,6 +283,9 @@ function dueOf(
     meterId: price.meterId,
     pattern: price.pattern,
     terms,
+    discount: null,
+    inheritedFrom: price.inheritedFrom ?? null,
+    takenBy: price.takenBy ?? [],
     from: from.quantity,
     to: to.quantity,
     converted: between.converted,
@@ -205,7 +319,9 @@ function proratedOf(
   series: readonly Series[],
   events: readonly { readonly amount: Decimal; readonly share: Decimal }[],
 ): ProratedUsage {
-  const level = { change: sum(series.map(one => one.level)), share: decimal(until.getTime() - start.getTime()) };
+  // Before the period has begun no tier is entered: the flat amount of one that the level is in from then on is due.
+  const before = until > start ? sum(series.map(one => one.level)) : ZERO;
+  const level = { change: before, share: decimal(until.getTime() - start.getTime()) };
 
   return {
     level: ZERO,
@@ -219,6 +335,7 @@ function costsBetween(
   { pieces, costOf }: PeriodFacts,
   series: readonly Series[],
   places: Places,
+  currency: string | null,
   unpriced: Unpriced[],
 ): readonly [Usage, Usage] {
   const totals: [Decimal, Decimal] = [ZERO, ZERO];
@@ -226,7 +343,7 @@ function costsBetween(
   for (const { meterId, dimensions, values, running } of series) {
     for (const [index, piece] of pieces.slice(0, places.to).entries()) {
       const used = (running[index + 1] ?? ZERO).minus(running[index] ?? ZERO);
-      const cost = used.isZero() ? null : costOf(meterId, values, piece.start);
+      const cost = used.isZero() ? null : costOf(meterId, values, piece.start, currency);
 
       if (cost) {
         const amount = divide(used.times(cost.amount), cost.per);

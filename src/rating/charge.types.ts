@@ -38,6 +38,13 @@ export class ChargeType extends Node {
   })
   explanation!: unknown;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The arithmetic of the period as one sentence, to be checked by hand; null when nothing asks for it any more.',
+  })
+  sentence!: string | null;
+
   @Field(() => ID, { nullable: true, description: 'The invoice it is on; null while it is open.' })
   invoiceId!: string | null;
 
@@ -56,6 +63,7 @@ export class ChargeType extends Node {
       quantity: formatDecimal(decimal(row.quantity)),
       amount: MoneyType.of(decimal(row.amount), row.currency),
       explanation: row.explanation,
+      sentence: sentenceIn(row.explanation),
       invoiceId: row.invoice_id,
       ratedAt: row.rated_at,
     });
@@ -114,3 +122,9 @@ export class UnpricedUsageType {
 }
 
 export const UnpricedUsageConnection = connectionOf('UnpricedUsage', () => UnpricedUsageType);
+
+function sentenceIn(explanation: unknown): string | null {
+  const sentence = (explanation as { readonly sentence?: unknown } | null)?.sentence;
+
+  return typeof sentence === 'string' ? sentence : null;
+}

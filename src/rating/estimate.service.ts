@@ -152,7 +152,10 @@ export class EstimateService {
     }
 
     const versions = await asTenant(tx, contract.sellerId, seller =>
-      this.pricing.published(seller, contract.priceBookId),
+      this.pricing.published(seller, contract.priceBookId, {
+        versionId: contract.priceBookVersionId ?? null,
+        within: { start: tx.now, end: new Date(tx.now.getTime() + 1) },
+      }),
     );
     const version = versions.findLast(({ effectiveAt }) => effectiveAt <= tx.now);
     const windows = version?.prices.flatMap(({ window }) => window ?? []) ?? [];

@@ -1,4 +1,5 @@
 import type { CatalogService } from '../catalog/index.js';
+import type { Decimal } from '../money/index.js';
 import type { Scope } from '../platform/index.js';
 import { looksAtEvents, type LiveVersion } from '../pricing/index.js';
 import { duesOf, type CostOf, type Due, type RatedVersion, type Unpriced } from './charge.rules.js';
@@ -26,6 +27,8 @@ export interface PeriodToRate {
   /** Whose costs count: from the root down to the seller. */
   readonly sellers: readonly string[];
   readonly isOver: boolean;
+  /** What the contract commits to spend; nothing when absent. */
+  readonly commitment?: Decimal | null;
 }
 
 /** Rates one period: the one way from usage to amounts, for charges and simulations alike. */
@@ -81,10 +84,14 @@ export class PeriodRating {
 
     return {
       instants,
-      costs: (meterId, dimensions, at) =>
+      costs: (meterId, dimensions, at, costCurrency) =>
         costAt(
           known.get(modelOf(dimensions)) ?? [],
-          { kind: dimensions['token_kind'] ?? meters.get(meterId)?.key ?? '', dimensions, currency },
+          {
+            kind: dimensions['token_kind'] ?? meters.get(meterId)?.key ?? '',
+            dimensions,
+            currency: costCurrency ?? currency,
+          },
           at,
         ),
     };

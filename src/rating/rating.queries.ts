@@ -1,7 +1,8 @@
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
 import { rateStepJson, sentenceOf } from '../pricing/index.js';
 import { canonicalJson, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
-import type { Due, Unpriced } from './charge.rules.js';
+import { itemOf, type Due, type Unpriced } from './charge.rules.js';
+import { discountSentence } from './discount.rules.js';
 
 /** A period of a contract, as charges are kept for it. */
 export interface ContractPeriod {
@@ -17,10 +18,12 @@ export interface ChargeRow {
   readonly period_start: Date;
   readonly period_end: Date;
   readonly price_id: string;
+  /** The versions that took the price over, by spaces; empty for a price of the version's own. */
+  readonly taken_by: string;
   readonly generation: number;
   readonly price_version_id: string;
   readonly price_name: string;
-  readonly meter_id: string;
+  readonly meter_id: string | null;
   readonly currency: string;
   readonly quantity: string;
   readonly amount: string;
@@ -39,27 +42,36 @@ export async function lockRating(tx: Scope): Promise<void> {
   }
 }
 
-/** How far each month was rated: the touch that was seen then. */
-export async function ratingMarks(tx: Scope): Promise<Map<string, bigint>> {
-  const rows = await query<{ month: string; n: string }>(
+/** How far a month was rated. */
+export interface RatingMark {
+  /** The month, as `yyyy-mm-01`. */
+  readonly month: string;
+  /** The touch that was seen then. */
+  readonly n: string;
+  /** When a period that reaches into the month ends, which rates it again; null when all of them are over. */
+  readonly dueAt: Date | null;
+}
+
+/** How far each month was rated. */
+export async function ratingMarks(tx: Scope): Promise<Map<string, RatingMark>> {
+  const rows = await query<RatingMark>(
     tx,
-    'select month::text, n::text from rating_mark where tenant_id = $1',
+    'select month::text, n::text, due_at as "dueAt" from rating_mark where tenant_id = $1',
     [tx.tenantId],
   );
 
-  return new Map(rows.map(row => [row.month, BigInt(row.n)]));
+  return new Map(rows.map(row => [row.month, row]));
 }
 
-export async function markRated(
-  tx: Scope,
-  touched: readonly { readonly month: string; readonly n: string }[],
-): Promise<void> {
+/** Notes how far months were rated, and when to look at them again. */
+export async function markRated(tx: Scope, marks: readonly RatingMark[]): Promise<void> {
   await query(
     tx,
-    `insert into rating_mark as m (tenant_id, month, n, rated_at)
-     select $1, t.month, t.n, $4 from unnest($2::date[], $3::bigint[]) as t (month, n)
-     on conflict (tenant_id, month) do update set n = greatest(m.n, excluded.n), rated_at = excluded.rated_at`,
-    [tx.tenantId, touched.map(({ month }) => month), touched.map(({ n }) => n), tx.now],
+    `insert into rating_mark as m (tenant_id, month, n, due_at, rated_at)
+     select $1, t.month, t.n, t.due_at, $5 from unnest($2::date[], $3::bigint[], $4::timestamptz[]) as t (month, n, due_at)
+     on conflict (tenant_id, month) do update
+     set n = greatest(m.n, excluded.n), due_at = excluded.due_at, rated_at = excluded.rated_at`,
+    [tx.tenantId, marks.map(({ month }) => month), marks.map(({ n }) => n), marks.map(({ dueAt }) => dueAt), tx.now],
   );
 }
 
@@ -69,11 +81,13 @@ export async function markRated(
  * comes to now.
  */
 export async function bringCharges(tx: Scope, period: ContractPeriod, dues: readonly Due[]): Promise<Decimal> {
-  const existing = Map.groupBy(await chargesOf(tx, period), row => row.price_id);
-  const wanted = new Map(dues.map(due => [due.priceId, due]));
+  const existing = Map.groupBy(await chargesOf(tx, period), row =>
+    itemOf({ priceId: row.price_id, takenBy: row.taken_by === '' ? [] : row.taken_by.split(' ') }),
+  );
+  const wanted = new Map(dues.map(due => [itemOf(due), due]));
 
-  for (const priceId of new Set([...wanted.keys(), ...existing.keys()])) {
-    await bringCharge(tx, period, priceId, wanted.get(priceId) ?? null, existing.get(priceId) ?? []);
+  for (const item of new Set([...wanted.keys(), ...existing.keys()])) {
+    await bringCharge(tx, period, wanted.get(item) ?? null, existing.get(item) ?? []);
   }
 
   return sum(dues.map(due => due.amount));
@@ -82,7 +96,6 @@ export async function bringCharges(tx: Scope, period: ContractPeriod, dues: read
 async function bringCharge(
   tx: Scope,
   period: ContractPeriod,
-  priceId: string,
   due: Due | null,
   rows: readonly ChargeRow[],
 ): Promise<void> {
@@ -115,20 +128,21 @@ async function bringCharge(
 
   await query(
     tx,
-    `insert into charge (tenant_id, id, contract_id, period_start, period_end, price_id, generation, price_version_id,
+    `insert into charge (tenant_id, id, contract_id, period_start, period_end, price_id, taken_by, generation, price_version_id,
        price_name, meter_id, currency, quantity, amount, explanation, invoice_id, rated_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, null, $15)`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, null, $16)`,
     [
       tx.tenantId,
       newId('chg', tx.now),
       period.contractId,
       period.start,
       period.end,
-      priceId,
+      due?.priceId ?? last?.price_id,
+      due?.takenBy.join(' ') ?? last?.taken_by,
       (last?.generation ?? -1) + 1,
       due?.versionId ?? last?.price_version_id,
       due?.priceName ?? last?.price_name,
-      due?.meterId ?? last?.meter_id,
+      due ? due.meterId : last?.meter_id,
       period.currency,
       formatDecimal(quantity),
       formatDecimal(amount),
@@ -159,15 +173,38 @@ function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Dec
     priceName: due.priceName,
     priceBookVersionId: due.versionId,
     priceBookVersionNumber: due.versionNumber,
+    ...(due.inheritedFrom ? { inheritedFrom: due.inheritedFrom } : {}),
     meterId: due.meterId,
     dimensions: due.pattern,
-    model: due.terms.pricing.model,
-    quantityFrom: formatDecimal(due.from),
-    quantityTo: formatDecimal(due.to),
+    ...reckonedOn(due, currency),
     cumulativeAmount: formatDecimal(due.amount),
     billedBefore: formatDecimal(billedBefore),
     steps: due.steps.map(rateStepJson),
-    sentence: sentenceOf(due.terms, due, { measured: due.to.minus(due.from), currency }),
+  };
+}
+
+/** What the amount was reckoned on: the quantity of a price, the spend of a discount; and the arithmetic as a sentence. */
+function reckonedOn(due: Due, currency: string): object {
+  const { terms, discount } = due;
+
+  if (discount) {
+    const { terms: given, commitment, spendFrom, spendTo } = discount;
+
+    return {
+      discount: given.basis,
+      mode: given.mode,
+      ...(given.basis === 'COMMITMENT' && commitment ? { commitmentAmount: formatDecimal(commitment) } : {}),
+      spendFrom: formatDecimal(spendFrom),
+      spendTo: formatDecimal(spendTo),
+      sentence: discountSentence(given, due, { spend: spendTo.minus(spendFrom), commitment, currency }),
+    };
+  }
+
+  return {
+    model: terms?.pricing.model,
+    quantityFrom: formatDecimal(due.from),
+    quantityTo: formatDecimal(due.to),
+    ...(terms ? { sentence: sentenceOf(terms, due, { measured: due.to.minus(due.from), currency }) } : {}),
   };
 }
 
@@ -201,7 +238,7 @@ export async function openSpend(tx: Scope): Promise<{ start: Date; end: Date; cu
 async function chargesOf(tx: Scope, period: ContractPeriod): Promise<ChargeRow[]> {
   return query<ChargeRow>(
     tx,
-    'select * from charge where tenant_id = $1 and contract_id = $2 and period_start = $3 order by price_id, generation',
+    'select * from charge where tenant_id = $1 and contract_id = $2 and period_start = $3 order by price_id, taken_by, generation',
     [tx.tenantId, period.contractId, period.start],
   );
 }

@@ -1,10 +1,19 @@
 import type { CatalogService } from '../catalog/index.js';
 import { gapsWithin, periodsWithin, type Contract, type ContractsService, type Period } from '../contracts/index.js';
 import type { Decimal } from '../money/index.js';
-import { announce, asTenant, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
-import type { PricingService } from '../pricing/index.js';
+import { announce, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
+import { asksWithoutUsage } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
-import { eventValues, levelsBefore, type EventValue, touches, touchFrom, usageBySegment } from '../usage/index.js';
+import {
+  eventValues,
+  levelsBefore,
+  monthOf,
+  type EventValue,
+  touches,
+  touchFrom,
+  touchMonths,
+  usageBySegment,
+} from '../usage/index.js';
 import { PeriodRating, type UsageSource } from './period-rating.js';
 import {
   bringCharges,
@@ -36,6 +45,9 @@ export interface RatedPeriod {
 /** What the rooms above do in the same transaction when periods were rated (wired in `flow.ts`). */
 export type WhenRated = (tx: Scope, rated: readonly RatedPeriod[], timeZone: string) => Promise<void>;
 
+/** How far back months without usage are opened for a contract that begins in the past. */
+const OPENED_MS = 400 * 86_400_000;
+
 /** Turns buckets and prices into charges. */
 export class RatingService {
   readonly #period: PeriodRating;
@@ -43,7 +55,6 @@ export class RatingService {
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
-    private readonly pricing: PricingService,
     private readonly contracts: ContractsService,
     private readonly whenRated: WhenRated,
   ) {
@@ -65,7 +76,14 @@ export class RatingService {
   async rateTouched(tx: Scope): Promise<void> {
     // Touches are read before buckets: what is touched in between is rated again, never missed.
     const marks = await ratingMarks(tx);
-    const touched = (await touches(tx)).filter(({ month, n }) => BigInt(n) > (marks.get(month) ?? 0n));
+    const isDue = (month: string) => {
+      const dueAt = marks.get(month)?.dueAt;
+
+      return dueAt !== null && dueAt !== undefined && dueAt <= tx.now;
+    };
+    const touched = (await touches(tx)).filter(
+      ({ month, n }) => BigInt(n) > BigInt(marks.get(month)?.n ?? '0') || isDue(month),
+    );
 
     if (touched.length === 0) {
       return;
@@ -73,8 +91,17 @@ export class RatingService {
 
     const tenant = await this.tenants.own(tx);
     const months = touched.map(({ month }) => month);
-    await this.whenRated(tx, await this.#rateMonths(tx, tenant, months), tenant.timeZone);
-    await markRated(tx, touched);
+    const rated = await this.#rateMonths(tx, tenant, months);
+    await this.whenRated(tx, rated, tenant.timeZone);
+    await markRated(
+      tx,
+      touched.map(({ month, n }) => ({ month, n, dueAt: nextEnd(month, rated, tx.now) })),
+    );
+    const over = rated.filter(({ end }) => end <= tx.now).map(({ end }) => end.getTime());
+
+    if (months.some(isDue) && over.length > 0) {
+      await this.#open(tx, tenant, new Date(Math.max(...over)));
+    }
   }
 
   /** Has all usage of the scope's tenant from an instant on rated anew, with the prices of now. */
@@ -82,8 +109,41 @@ export class RatingService {
     await inTransaction(scope, async tx => {
       await lockRating(tx);
       await touchFrom(tx, from);
+      await this.#open(tx, await this.tenants.own(tx), from);
       await this.rateTouched(tx);
     });
+  }
+
+  /**
+   * Has the months from an instant until now rated although they may hold no usage: for prices that ask for something
+   * without any, and for levels that reach into them. Each month that ends opens the next.
+   */
+  async #open(tx: Scope, tenant: Tenant, from: Date): Promise<void> {
+    const levels = await this.catalog.meterIdsOf(tx, tenant.ancestors, 'TIME_WEIGHTED');
+    const known = new Set((await touches(tx)).map(({ month }) => month));
+    const months = new Set<string>();
+
+    for (const contract of await this.contracts.all(tx)) {
+      const start = new Date(Math.max(from.getTime(), contract.startsAt.getTime(), tx.now.getTime() - OPENED_MS));
+      const end = contract.endsAt && contract.endsAt < tx.now ? contract.endsAt : tx.now;
+
+      if (start <= end && (levels.length > 0 || (await this.#asksWithoutUsage(tx, contract)))) {
+        monthsBetween(start, end).forEach(month => months.add(month));
+      }
+    }
+
+    const unknown = [...months].filter(month => !known.has(month));
+
+    if (unknown.length > 0) {
+      await touchMonths(tx, unknown);
+      await announce(tx, 'usage.accepted');
+    }
+  }
+
+  async #asksWithoutUsage(tx: Scope, contract: Contract): Promise<boolean> {
+    const versions = await this.contracts.versionsOf(tx, contract);
+
+    return versions.some(({ prices }) => prices.some(({ terms }) => asksWithoutUsage(terms)));
   }
 
   /** Tells every buyer on a book of the scope's tenant to have its usage from an instant on rated anew. */
@@ -169,8 +229,8 @@ export class RatingService {
   }
 
   async #ratePeriod(tx: Scope, ancestors: readonly string[], contract: Contract, period: Period): Promise<RatedPeriod> {
-    const { id: contractId, sellerId, currency, graceHours, priceBookId } = contract;
-    const versions = await asTenant(tx, sellerId, seller => this.pricing.published(seller, priceBookId));
+    const { id: contractId, sellerId, currency, graceHours } = contract;
+    const versions = await this.contracts.versionsOf(tx, contract, period);
     const { dues, unpriced } = await this.#period.rate(
       tx,
       {
@@ -180,6 +240,7 @@ export class RatingService {
         ancestors,
         sellers: ancestors.slice(0, ancestors.indexOf(sellerId) + 1),
         isOver: period.end <= tx.now,
+        commitment: contract.commitmentAmount ?? null,
       },
       await this.#buckets(tx, ancestors, period),
     );
@@ -234,4 +295,28 @@ export class RatingService {
     const rows = unpriced.map(row => ({ ...row, reason: 'NO_CONTRACT' as const }));
     await replaceUnpriced(tx, { contractId: '', ...gap }, rows);
   }
+}
+
+/** When the first period that reaches into a month ends, of those that are not over. */
+function nextEnd(month: string, rated: readonly RatedPeriod[], now: Date): Date | null {
+  const [start, after] = [new Date(`${month}T00:00:00Z`), new Date(`${month}T00:00:00Z`)];
+  after.setUTCMonth(after.getUTCMonth() + 1);
+  const ends = rated.filter(period => period.start < after && period.end > start && period.end > now);
+
+  return ends.map(({ end }) => end).sort((a, b) => a.getTime() - b.getTime())[0] ?? null;
+}
+
+/** The months of UTC that a stretch touches, as `yyyy-mm-01`. */
+function monthsBetween(start: Date, end: Date): string[] {
+  const months: string[] = [];
+
+  for (
+    let at = Date.UTC(start.getUTCFullYear(), start.getUTCMonth(), 1);
+    at <= end.getTime();
+    at = Date.UTC(new Date(at).getUTCFullYear(), new Date(at).getUTCMonth() + 1, 1)
+  ) {
+    months.push(monthOf(new Date(at).toISOString()));
+  }
+
+  return months;
 }

@@ -43,6 +43,10 @@ export interface Series {
   readonly active: ReadonlySet<string>;
   /** The running quantity before the first piece and after each. */
   readonly running: readonly Decimal[];
+  /** How its quantity and those of the same combination under other windows become one. */
+  readonly aggregation: Aggregation;
+  /** The last piece, counted from 1, that had usage before the first piece and after each; 0 for none. */
+  readonly latest: readonly number[];
   /** TIME_WEIGHTED: the level with which the period begins. */
   readonly level: Decimal;
   /** Its events, oldest first, where they are known. */
@@ -81,12 +85,14 @@ export function seriesOf(
     const level = decimal(levels.get(key)?.level ?? '0');
     const steps =
       aggregation === 'TIME_WEIGHTED'
-        ? averages(pieces, byPiece, level)
+        ? areas(pieces, byPiece, level)
         : pieces.map((_, index) => byPiece.get(index) ?? null);
 
     for (const activeKey of activeKeys) {
       const isIn = (piece: Piece | undefined) => piece?.activeKey === activeKey;
-      const running = runningOf(steps, index => isIn(pieces[index]), aggregation);
+      const sums = runningOf(steps, index => isIn(pieces[index]), aggregation);
+      // Divided once, for the parts of a month in thirds do not add up to it.
+      const running = aggregation === 'TIME_WEIGHTED' ? sums.map(area => divide(area, lengthOf(pieces))) : sums;
 
       if (activeKeys.length === 1 || steps.some((step, index) => step !== null && isIn(pieces[index]))) {
         all.push({
@@ -95,6 +101,8 @@ export function seriesOf(
           values,
           active: pieces.find(isIn)?.active ?? new Set(),
           running,
+          aggregation,
+          latest: latestOf(steps, index => isIn(pieces[index])),
           level,
           events: (events.get(key) ?? []).filter(({ time }) => isIn(pieces.findLast(({ start }) => start <= time))),
         });
@@ -105,11 +113,8 @@ export function seriesOf(
   return all;
 }
 
-/** What each piece adds to the time-weighted average of the period; null where there is no level. */
-function averages(pieces: readonly Piece[], byPiece: ReadonlyMap<number, Used>, before: Decimal): (Decimal | null)[] {
-  const [first] = pieces;
-  const last = pieces.at(-1);
-  const whole = decimal((last?.end.getTime() ?? 0) - (first?.start.getTime() ?? 0));
+/** What each piece adds to the area under the level, in units × milliseconds; null where there is no level. */
+function areas(pieces: readonly Piece[], byPiece: ReadonlyMap<number, Used>, before: Decimal): (Decimal | null)[] {
   let level = before;
 
   return pieces.map(({ start, end }, index) => {
@@ -117,8 +122,13 @@ function averages(pieces: readonly Piece[], byPiece: ReadonlyMap<number, Used>, 
     const area = level.times(end.getTime() - start.getTime()).plus(decimal(row?.integral ?? '0'));
     level = level.plus(decimal(row?.sum ?? '0'));
 
-    return area.isZero() && !row ? null : divide(area, whole);
+    return area.isZero() && !row ? null : area;
   });
+}
+
+/** How long the period is, in milliseconds. */
+function lengthOf(pieces: readonly Piece[]): Decimal {
+  return decimal((pieces.at(-1)?.end.getTime() ?? 0) - (pieces[0]?.start.getTime() ?? 0));
 }
 
 function runningOf(
@@ -135,6 +145,18 @@ function runningOf(
   }
 
   return running;
+}
+
+function latestOf(steps: readonly (Used | Decimal | null)[], isIn: (index: number) => boolean): number[] {
+  const latest = [0];
+  let last = 0;
+
+  for (const [index, step] of steps.entries()) {
+    last = step !== null && isIn(index) ? index + 1 : last;
+    latest.push(last);
+  }
+
+  return latest;
 }
 
 function advance(last: Decimal, step: Used | Decimal, aggregation: Aggregation): Decimal {
@@ -157,14 +179,40 @@ function advance(last: Decimal, step: Used | Decimal, aggregation: Aggregation):
       return last.plus(decimal(step.unique));
 
     case 'TIME_WEIGHTED':
-      throw new TypeError('a time-weighted meter runs by averages');
+      throw new TypeError('a time-weighted meter runs by areas');
 
     default:
       return aggregation satisfies never;
   }
 }
 
-/** The sum of the running quantities of several series at one place. */
+/**
+ * The sum over combinations of dimensions of their running quantities at one place. Of several series of one combination,
+ * which a price has that holds under more than one set of windows, a maximum counts once and the latest value is the latest.
+ */
 export function quantityAt(series: readonly Series[], place: number): Decimal {
-  return sum(series.map(({ running }) => running[place] ?? ZERO));
+  const at = ({ running }: Series) => running[place] ?? ZERO;
+  const groups = Map.groupBy(series, ({ meterId, dimensions }) => `${meterId} ${dimensions}`);
+
+  return sum(
+    [...groups.values()].map(([first, ...rest]) => {
+      if (!first || rest.length === 0) {
+        return first ? at(first) : ZERO;
+      }
+
+      switch (first.aggregation) {
+        case 'MAX':
+          return maxOf(at(first), ...rest.map(at));
+
+        case 'LATEST': {
+          const placeOf = (one: Series) => one.latest[place] ?? 0;
+
+          return at(rest.reduce((last, one) => (placeOf(one) > placeOf(last) ? one : last), first));
+        }
+
+        default:
+          return sum([at(first), ...rest.map(at)]);
+      }
+    }),
+  );
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Threshold } from '../../src/alerts/alert.rules.js';
-import { aContract, aMeter, anEvent, aPriceBook, aTenant, aVersion, rate } from '../support/builders.js';
+import { aContract, aMeter, anEvent, aPriceBook, aTenant, aVersion, perUnit, rate } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aProduct, type Product } from '../support/product.js';
 
@@ -12,7 +12,7 @@ describe('spend alerts', () => {
     product = await aProduct();
     const meterId = await aMeter(product);
     ({ bookId } = await aPriceBook(product, {
-      prices: [{ meterId, model: { kind: 'PER_UNIT', rate: { amount: '1', per: '1' } } }],
+      prices: [{ meterId, terms: perUnit('1') }],
     }));
   });
 
@@ -138,7 +138,7 @@ describe('spend alerts', () => {
 
   test('made after the invoice of a period do not fire for it, even when a later price has corrected it', async () => {
     const meterId = await aMeter(product, { eventType: 'call.made', aggregation: 'COUNT', valueProperty: null });
-    const prices = (amount: string) => [{ meterId, model: { kind: 'PER_UNIT', rate: { amount, per: '1' } } }];
+    const prices = (amount: string) => [{ meterId, terms: perUnit(amount) }];
     const { bookId: calls } = await aPriceBook(product, { prices: prices('10') });
     const tenantId = await aTenant(product);
     await aContract(product, { buyerId: tenantId, bookId: calls });
@@ -374,7 +374,7 @@ describe('spend alerts', () => {
       dimensions: [],
     });
     const { bookId: seats } = await aPriceBook(product, {
-      prices: [{ meterId, model: { kind: 'PER_UNIT', rate: { amount: '1', per: '1' } } }],
+      prices: [{ meterId, terms: perUnit('1') }],
     });
     await aContract(product, { buyerId: tenantId, bookId: seats });
     await create(tenantId, [{ amount: '5' }]);

@@ -433,10 +433,14 @@ set session_replication_role = replica;
 do $$ declare t record; begin
   execute (select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables
     where schemaname in ('public', 'bullmq') and tablename <> 'migration');
-  for t in select format('%I.%I', schemaname, tablename) as name, schemaname || '_' || tablename as kept from pg_tables
-    where schemaname in ('public', 'bullmq') and tablename <> 'migration'
+  for t in select format('%I.%I', schemaname, tablename) as name, schemaname || '_' || tablename as kept,
+      -- Generated columns come of themselves.
+      (select string_agg(format('%I', attname), ', ') from pg_attribute
+        where attrelid = format('%I.%I', schemaname, tablename)::regclass and attnum > 0 and not attisdropped
+          and attgenerated = '') as columns
+    from pg_tables where schemaname in ('public', 'bullmq') and tablename <> 'migration'
   loop
-    execute format('insert into %s overriding system value select * from set_up.%I', t.name, t.kept);
+    execute format('insert into %s (%s) overriding system value select %s from set_up.%I', t.name, t.columns, t.columns, t.kept);
   end loop;
 end $$;
 reset session_replication_role;`;

@@ -48,7 +48,7 @@ export function oracle(scenario: typeof SCENARIO): Facts {
     return aggregate(aggregation, values);
   };
 
-  const duesOf = (customer: CustomerName, period: number, batches: number): Due[] => {
+  const duesOf = (customer: CustomerName, period: number, batches: number, isOver: boolean): Due[] => {
     const [from, until] = (CUSTOMERS[customer].periods[period] ?? []).map(text => Date.parse(text));
     const events = eventsOf(customer, batches);
 
@@ -63,20 +63,26 @@ export function oracle(scenario: typeof SCENARIO): Facts {
         const before = end > start ? runningAt(events, price, from, start) : 0n;
         const after = end > start ? runningAt(events, price, from, end) : 0n;
         const amount = costOf(price, version, after) - costOf(price, version, before);
+        // Of the versions that hold in the period the first asks for what is due without usage, once the period is over.
+        const isFirst = end > start && start === from;
+        const base = isOver && isFirst ? costOf(price, version, 0n) : 0n;
 
-        return after === before ? [] : [{ price, version, quantity: after - before, amount }];
+        return after === before && base === 0n
+          ? []
+          : [{ price, version, quantity: after - before, amount: amount + base }];
       }),
     );
   };
 
+  /** While the period runs: what nobody uses is not in it yet, and makes no threshold reached that was not before. */
   const spendOf = (customer: CustomerName, period: number, batches: number): bigint =>
-    duesOf(customer, period, batches).reduce((total, { amount }) => total + amount, 0n);
+    duesOf(customer, period, batches, false).reduce((total, { amount }) => total + amount, 0n);
 
   // Charges: what was due when the period was issued, and then what a late event changed.
   const charges = customers.flatMap(customer =>
     CUSTOMERS[customer].periods.flatMap((_, period) => {
-      const issued = period === 0 ? duesOf(customer, period, AT_FIRST_ISSUE) : [];
-      const final = duesOf(customer, period, AT_END);
+      const issued = period === 0 ? duesOf(customer, period, AT_FIRST_ISSUE, true) : [];
+      const final = duesOf(customer, period, AT_END, true);
 
       return [
         ...issued.map(due => ({ ...due, customer, period, generation: 0, invoice: period })),
@@ -228,11 +234,14 @@ function costOf(price: PriceGiven, version: number, quantity: bigint): bigint {
         : product(quantity, units(below));
     }
 
-    case 'PER_UNIT': {
+    case 'UNIT': {
       const { amount, per } = pick(price.versions, version);
 
       return exact(product(quantity, units(amount)) * ONE, units(per));
     }
+
+    case 'FLAT':
+      return units(pick(price.versions, version).amount);
 
     case 'PACKAGE': {
       const { amount, size, free } = pick(price.versions, version);

@@ -54,11 +54,12 @@ type ModelGiven =
         readonly flat: string;
       }[];
     }
-  | { readonly kind: 'PER_UNIT'; readonly versions: readonly { readonly amount: string; readonly per: string }[] }
+  | { readonly kind: 'UNIT'; readonly versions: readonly { readonly amount: string; readonly per: string }[] }
   | {
       readonly kind: 'PACKAGE';
       readonly versions: readonly { readonly amount: string; readonly size: string; readonly free: string }[];
-    };
+    }
+  | { readonly kind: 'FLAT'; readonly versions: readonly { readonly amount: string }[] };
 
 /** A price by name, with one model in each version of the book. `model` null is the price of every other model. */
 export type PriceGiven = ModelGiven & {
@@ -82,7 +83,7 @@ const PRICES: readonly PriceGiven[] = [
     name: 'Other tokens',
     meter: 'tokens',
     model: null,
-    kind: 'PER_UNIT',
+    kind: 'UNIT',
     versions: [
       { amount: '2.345678901234', per: '1000' },
       { amount: '2.123456789012', per: '1000' },
@@ -102,11 +103,19 @@ const PRICES: readonly PriceGiven[] = [
     name: 'Seats',
     meter: 'seats',
     model: null,
-    kind: 'PER_UNIT',
+    kind: 'UNIT',
     versions: [
       { amount: '7.255', per: '1' },
       { amount: '7.125', per: '1' },
     ],
+  },
+  {
+    // Nobody uses it: it is asked for when a period is over, by the first version that the period has.
+    name: 'Support',
+    meter: 'tokens',
+    model: 'support',
+    kind: 'FLAT',
+    versions: [{ amount: '4.995' }, { amount: '5.005' }],
   },
 ];
 
@@ -258,7 +267,7 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
         meterId: meters[price.meter] ?? '',
         name: price.name,
         pattern: patternOf(price),
-        model: modelJson(price.kind, price.versions[index] ?? {}),
+        terms: termsJson(price.kind, price.versions[index] ?? {}),
       })),
       idempotencyKey: `version ${index}`,
     });
@@ -269,7 +278,7 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
     await contracts.create(scope(), {
       buyerId,
       priceBookId: book.id,
-      startsAt: new Date(VERSIONS[0]),
+      startsAt: new Date(CUSTOMERS[key as CustomerName].periods[0][0]),
       graceHours: 24,
       idempotencyKey: key,
     });
@@ -397,23 +406,26 @@ function patternOf({ model }: PriceGiven): Readonly<Record<string, string>> {
   return model ? { model } : {};
 }
 
-function modelJson(kind: string, given: Readonly<Record<string, string>>): unknown {
+function termsJson(kind: string, given: Readonly<Record<string, string>>): unknown {
   const { amount, per, size, free, upTo, below, above, flat } = given;
 
   switch (kind) {
     case 'GRADUATED':
       return {
-        kind,
+        model: kind,
         tiers: [
-          { upTo, rate: { amount: below, per: '1' }, flat: '0' },
-          { upTo: null, rate: { amount: above, per: '1' }, flat },
+          { upTo, unitAmount: below },
+          { upTo: null, unitAmount: above, flatAmount: flat },
         ],
       };
 
+    case 'FLAT':
+      return { model: kind, flatAmount: amount };
+
     case 'PACKAGE':
-      return { kind, amount, size, free };
+      return { model: kind, packageAmount: amount, packageSize: size, freeUnits: free };
 
     default:
-      return { kind, rate: { amount, per } };
+      return { model: kind, unitAmount: amount, per };
   }
 }

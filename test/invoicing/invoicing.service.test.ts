@@ -8,6 +8,7 @@ import {
   aPriceBook,
   aTenant,
   aVersion,
+  perUnit,
   rate,
   type PriceGiven,
 } from '../support/builders.js';
@@ -15,7 +16,6 @@ import { asSuperuser } from '../support/database.js';
 import { aKey, aProduct, type Product } from '../support/product.js';
 
 const at = (text: string): Date => new Date(text);
-const perUnit = (amount: string): unknown => ({ kind: 'PER_UNIT', rate: { amount, per: '1' } });
 
 const text = (amount: Decimal | null | undefined): string | null => (amount ? formatDecimal(amount) : null);
 
@@ -47,7 +47,7 @@ describe('invoicing', () => {
   afterAll(() => product.close());
 
   async function aBuyer(
-    prices: readonly PriceGiven[] = [{ meterId, model: perUnit('2') }],
+    prices: readonly PriceGiven[] = [{ meterId, terms: perUnit('2') }],
     options: { timeZone?: string; sellerId?: string; currency?: string; graceHours?: number; effectiveAt?: Date } = {},
   ) {
     const tenantId = await aTenant(product, {
@@ -171,7 +171,7 @@ describe('invoicing', () => {
     });
 
     test('does not appear for unpriced usage alone', async () => {
-      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 'unknown']);
       await rate(product, tenantId);
       expect(await invoices(tenantId)).toEqual([]);
@@ -179,8 +179,8 @@ describe('invoicing', () => {
 
     test('is readable at any instant and is what is issued then', async () => {
       const { tenantId } = await aBuyer([
-        { meterId, name: 'Small', pattern: { model: 's' }, model: perUnit('0.003') },
-        { meterId, name: 'Large', model: perUnit('0.0151') },
+        { meterId, name: 'Small', pattern: { model: 's' }, terms: perUnit('0.003') },
+        { meterId, name: 'Large', terms: perUnit('0.0151') },
       ]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 's'], ['2026-11-03T00:00:00Z', 3, 'l']);
       await rate(product, tenantId);
@@ -203,7 +203,7 @@ describe('invoicing', () => {
       const { tenantId, contractId } = await aBuyer(undefined, { graceHours: 1 });
       await use(tenantId, ['2026-11-02T00:00:00Z', 5]);
       await rate(product, tenantId);
-      const { bookId: other } = await aPriceBook(product, { prices: [{ meterId, model: perUnit('3') }] });
+      const { bookId: other } = await aPriceBook(product, { prices: [{ meterId, terms: perUnit('3') }] });
       const startsAt = at('2026-11-10T00:00:00Z');
       await aContract(product, { buyerId: tenantId, bookId: other, startsAt });
       await product.app.services.rating.rerate(product.scope(tenantId), startsAt);
@@ -276,7 +276,7 @@ describe('invoicing', () => {
     });
 
     test('is refused over unpriced usage, unless that is accepted', async () => {
-      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 'known'], ['2026-11-02T00:00:00Z', 7, 'unknown']);
       await rate(product, tenantId);
       const { id } = await only(tenantId);
@@ -289,7 +289,7 @@ describe('invoicing', () => {
     });
 
     test('is refused over unpriced usage that nobody has rated yet', async () => {
-      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 'known']);
       await rate(product, tenantId);
       const { id } = await only(tenantId);
@@ -300,7 +300,7 @@ describe('invoicing', () => {
     });
 
     test('over accepted unpriced usage bills it later, once it has a price', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 'known'], ['2026-11-02T00:00:00Z', 7, 'unknown']);
       await rate(product, tenantId);
       product.setClock(at('2026-12-03T00:00:00Z'));
@@ -308,8 +308,8 @@ describe('invoicing', () => {
       await aVersion(product, {
         bookId,
         prices: [
-          { meterId, pattern: { model: 'known' }, model: perUnit('2') },
-          { meterId, name: 'Rest', model: perUnit('3') },
+          { meterId, pattern: { model: 'known' }, terms: perUnit('2') },
+          { meterId, name: 'Rest', terms: perUnit('3') },
         ],
         effectiveAt: at('2026-11-15T00:00:00Z'),
       });
@@ -319,8 +319,8 @@ describe('invoicing', () => {
       await aVersion(product, {
         bookId,
         prices: [
-          { meterId, pattern: { model: 'known' }, model: perUnit('2') },
-          { meterId, name: 'Rest', model: perUnit('3') },
+          { meterId, pattern: { model: 'known' }, terms: perUnit('2') },
+          { meterId, name: 'Rest', terms: perUnit('3') },
         ],
         effectiveAt: at('2026-11-01T00:00:00Z'),
       });
@@ -406,8 +406,8 @@ describe('invoicing', () => {
     test('writes its document as canonical JSON, with its hash and the lines that the API shows', async () => {
       const { tenantId } = await aBuyer(
         [
-          { meterId, name: 'Small', pattern: { model: 's' }, model: perUnit('0.0005') },
-          { meterId, name: 'Large', model: perUnit('1.2345') },
+          { meterId, name: 'Small', pattern: { model: 's' }, terms: perUnit('0.0005') },
+          { meterId, name: 'Large', terms: perUnit('1.2345') },
         ],
         { currency: 'KWD' },
       );
@@ -640,7 +640,7 @@ describe('invoicing', () => {
       await use(tenantId, ['2026-11-01T00:00:00Z', 1]);
       await rate(product, tenantId);
       // The contract ends in the middle of the running month, and that part is issued.
-      const { bookId: other } = await aPriceBook(product, { prices: [{ meterId, model: perUnit('3') }] });
+      const { bookId: other } = await aPriceBook(product, { prices: [{ meterId, terms: perUnit('3') }] });
       expect(other).not.toBe(bookId);
       const startsAt = at('2026-11-02T00:00:00Z');
       await aContract(product, { buyerId: tenantId, bookId: other, startsAt });
@@ -661,7 +661,7 @@ describe('invoicing', () => {
     test('of a price corrected downwards is negative, carried whole and not clamped', async () => {
       const { tenantId, bookId, octoberId } = await issuedOctober();
       const effectiveAt = at('2026-10-01T00:00:00Z');
-      await aVersion(product, { bookId, prices: [{ meterId, name: 'Corrected', model: perUnit('0.5') }], effectiveAt });
+      await aVersion(product, { bookId, prices: [{ meterId, name: 'Corrected', terms: perUnit('0.5') }], effectiveAt });
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
       const next = await draft(tenantId);
       const found = await lines(tenantId, next.id);
@@ -679,11 +679,11 @@ describe('invoicing', () => {
       const { tenantId } = await issuedOctober([
         {
           meterId,
-          model: {
-            kind: 'GRADUATED',
+          terms: {
+            model: 'GRADUATED',
             tiers: [
-              { upTo: '6', rate: { amount: '2', per: '1' } },
-              { upTo: null, rate: { amount: '1', per: '1' } },
+              { upTo: '6', unitAmount: '2' },
+              { upTo: null, unitAmount: '1' },
             ],
           },
         },
@@ -715,13 +715,13 @@ describe('invoicing', () => {
     test('that comes to nothing again before it is issued is no line', async () => {
       const { tenantId, bookId } = await issuedOctober();
       const effectiveAt = at('2026-10-01T00:00:00Z');
-      await aVersion(product, { bookId, prices: [{ meterId, name: 'Wrong', model: perUnit('9') }], effectiveAt });
+      await aVersion(product, { bookId, prices: [{ meterId, name: 'Wrong', terms: perUnit('9') }], effectiveAt });
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
       const next = await draft(tenantId);
       expect(await lines(tenantId, next.id)).toHaveLength(2);
       await aVersion(product, {
         bookId,
-        prices: [{ meterId, name: 'Mended', model: perUnit('2') }],
+        prices: [{ meterId, name: 'Mended', terms: perUnit('2') }],
         effectiveAt: at('2026-10-01T00:15:00Z'),
       });
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
@@ -771,7 +771,7 @@ describe('invoicing', () => {
     });
 
     test('leaves a draft over unpriced usage a draft, and puts it off by ten minutes', async () => {
-      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5, 'known'], ['2026-11-02T00:00:00Z', 7, 'unknown']);
       await rate(product, tenantId);
       const { id } = await only(tenantId);
@@ -787,7 +787,7 @@ describe('invoicing', () => {
     });
 
     test('takes no number for a draft that came to nothing, and puts it off by a day', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, terms: perUnit('2') }]);
       await use(tenantId, ['2026-11-02T00:00:00Z', 5]);
       await rate(product, tenantId);
       const { id } = await only(tenantId);
@@ -810,7 +810,7 @@ describe('invoicing', () => {
   });
 
   test('zero-decimal currencies are invoiced in whole units', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: perUnit('0.5') }], { currency: 'JPY' });
+    const { tenantId } = await aBuyer([{ meterId, terms: perUnit('0.5') }], { currency: 'JPY' });
     await use(tenantId, ['2026-11-02T00:00:00Z', 5]);
     await rate(product, tenantId);
     const { id } = await only(tenantId);

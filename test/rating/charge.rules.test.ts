@@ -1,459 +1,871 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { decimal, formatDecimal, maxOf, sum, ZERO, type Decimal } from '../../src/money/index.js';
-import { matchPrice } from '../../src/pricing/pattern.rules.js';
-import { readPricingModel, type PricingModel } from '../../src/pricing/price.rules.js';
-import { rate } from '../../src/pricing/rate.rules.js';
-import { duesOf, segmentsOf, type Aggregation, type RatedPrice, type Used } from '../../src/rating/charge.rules.js';
+import { canonicalJson } from '../../src/platform/canonical-json.js';
+import { compareSpecificity, matches, specificity } from '../../src/pricing/pattern.rules.js';
+import type { PriceTerms } from '../../src/pricing/price.rules.js';
+import { rate, type Usage } from '../../src/pricing/rate.rules.js';
+import { isActive } from '../../src/pricing/window.rules.js';
+import { duesOf, type CostOf, type RatedPrice, type RatedVersion } from '../../src/rating/charge.rules.js';
+import type { Aggregation, Level } from '../../src/rating/series.rules.js';
+import {
+  day,
+  PERIOD,
+  periodOf,
+  perUnit,
+  price,
+  terms,
+  told,
+  total,
+  used,
+  version,
+  window,
+  type Happened,
+} from './period.js';
 
-const AGGREGATIONS: readonly Aggregation[] = ['SUM', 'COUNT', 'MAX', 'LATEST', 'UNIQUE_COUNT'];
-const PERIOD = { start: new Date('2026-11-01T00:00:00Z'), end: new Date('2026-12-01T00:00:00Z') };
-const day = (number: number): Date => new Date(Date.UTC(2026, 10, number));
-
-function model(json: unknown): PricingModel {
-  const read = readPricingModel(json);
-
-  if ('refusals' in read) {
-    throw new Error(JSON.stringify(read.refusals));
-  }
-
-  return read.model;
-}
-
-const perUnit = (amount: string): PricingModel => model({ kind: 'PER_UNIT', rate: { amount, per: '1' } });
-const GRADUATED = model({
-  kind: 'GRADUATED',
+const FLAT = terms({ model: 'FLAT', flatAmount: '10' });
+const GRADUATED = terms({
+  model: 'GRADUATED',
   tiers: [
-    { upTo: '100', rate: { amount: '1', per: '1' } },
-    { upTo: null, rate: { amount: '0.5', per: '1' } },
+    { upTo: '100', unitAmount: '1' },
+    { upTo: null, unitAmount: '0.5' },
   ],
 });
 
-const MODELS: readonly PricingModel[] = [
-  model({ kind: 'FLAT', amount: '9.99' }),
-  perUnit('0.0375'),
-  model({ kind: 'PACKAGE', amount: '3', size: '7', free: '5' }),
-  GRADUATED,
-  model({
-    kind: 'GRADUATED',
-    tiers: [
-      { upTo: '10', rate: { amount: '0', per: '1' }, flat: '1' },
-      { upTo: '50', rate: { amount: '0.25', per: '1' } },
-      { upTo: null, rate: { amount: '0.125', per: '1' }, flat: '2' },
-    ],
-  }),
-  model({
-    kind: 'VOLUME',
-    tiers: [
-      { upTo: '20', rate: { amount: '2', per: '1' } },
-      { upTo: null, rate: { amount: '1', per: '1' }, flat: '4' },
-    ],
-  }),
+/** One version from the 1st, or one more from each further day. */
+const versions = (first: readonly RatedPrice[], ...later: readonly (readonly [number, readonly RatedPrice[]])[]) => [
+  version(day(1), first, 1),
+  ...later.map(([from, prices], index) => version(day(from), prices, index + 2)),
 ];
 
-let serial = 0;
-const price = (given: Partial<RatedPrice> & { readonly model: PricingModel }): RatedPrice => ({
-  id: `prc_${String(serial++).padStart(6, '0')}`,
-  meterId: 'mtr',
-  name: 'Tokens',
-  pattern: {},
-  ...given,
-});
-const version = (effectiveAt: Date, prices: readonly RatedPrice[], number = 1) => ({
-  id: `pbv_${number}_${effectiveAt.getTime()}`,
-  number,
-  effectiveAt,
-  prices,
+const amounts = (facts: Parameters<typeof duesOf>[0]): string[][] =>
+  duesOf(facts).dues.map(({ priceId, amount }) => [priceId, formatDecimal(amount)]);
+
+test('where nothing was used nothing is asked for', () => {
+  const facts = periodOf({ versions: versions([price({ terms: perUnit('1') })]) });
+  expect(duesOf(facts)).toEqual({ dues: [], unpriced: [] });
+  expect(duesOf({ ...facts, isOver: true })).toEqual({ dues: [], unpriced: [] });
+  expect(duesOf(periodOf({ versions: [] }))).toEqual({ dues: [], unpriced: [] });
 });
 
-const row = (segment: number, value: Partial<Used> = {}): Used => ({
-  meterId: 'mtr',
-  dimensions: '{}',
-  segment,
-  sum: '0',
-  max: '0',
-  latest: null,
-  unique: '0',
-  ...value,
-});
-
-const always = (aggregation: Aggregation) => (): Aggregation => aggregation;
-
-const total = (dues: readonly { readonly amount: Decimal }[]): string =>
-  formatDecimal(sum(dues.map(due => due.amount)));
-
-/** The fields that a segment's usage says for one value under any aggregation. */
-const said = (value: string): Partial<Used> => ({ sum: value, max: value, latest: value, unique: value });
-
-/** The running quantity after each segment, written down once more as plainly as it can be. */
-function naiveRunning(rows: readonly Used[], segments: number, aggregation: Aggregation): Decimal[] {
-  const running = [ZERO];
-
-  for (let segment = 0; segment < segments; segment++) {
-    const upTo = rows.filter(candidate => candidate.segment <= segment);
-    const latest = upTo.filter(candidate => candidate.latest !== null).at(-1)?.latest ?? '0';
-    running.push(
-      {
-        SUM: () => sum(upTo.map(used => decimal(used.sum))),
-        COUNT: () => sum(upTo.map(used => decimal(used.sum))),
-        MAX: () => maxOf(ZERO, ...upTo.map(used => decimal(used.max))),
-        LATEST: () => decimal(latest),
-        UNIQUE_COUNT: () => sum(upTo.map(used => decimal(used.unique))),
-      }[aggregation](),
-    );
-  }
-
-  return running;
-}
-
-describe('segmentsOf', () => {
-  test('is one segment without a version where none has taken effect', () => {
-    expect(segmentsOf(PERIOD, [])).toEqual([{ ...PERIOD, version: null }]);
-    expect(segmentsOf(PERIOD, [version(PERIOD.end, [])])).toEqual([{ ...PERIOD, version: null }]);
-  });
-
-  test('is one segment under the last version before the period', () => {
-    const [first, second] = [version(day(-40), [], 1), version(day(-10), [], 2)];
-    expect(segmentsOf(PERIOD, [first, second])).toEqual([{ ...PERIOD, version: second }]);
-  });
-
-  test('takes a version that begins with the period as the one that holds', () => {
-    const [first, second] = [version(day(-40), [], 1), version(PERIOD.start, [], 2)];
-    expect(segmentsOf(PERIOD, [first, second])).toEqual([{ ...PERIOD, version: second }]);
-  });
-
-  test('leaves out a version that begins with the end of the period', () => {
-    const [first, second] = [version(day(-40), [], 1), version(PERIOD.end, [], 2)];
-    expect(segmentsOf(PERIOD, [first, second])).toEqual([{ ...PERIOD, version: first }]);
-  });
-
-  test('cuts the period at each version within it', () => {
-    const [first, second, third] = [version(day(-40), [], 1), version(day(10), [], 2), version(day(20), [], 3)];
-    expect(segmentsOf(PERIOD, [first, second, third])).toEqual([
-      { start: PERIOD.start, end: day(10), version: first },
-      { start: day(10), end: day(20), version: second },
-      { start: day(20), end: PERIOD.end, version: third },
-    ]);
-  });
-
-  test('begins without a version where the first takes effect within the period', () => {
-    const first = version(day(10), [], 1);
-    expect(segmentsOf(PERIOD, [first])).toEqual([
-      { start: PERIOD.start, end: day(10), version: null },
-      { start: day(10), end: PERIOD.end, version: first },
-    ]);
-  });
-
-  test('covers the period without a gap, whatever the versions', () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.integer({ min: -30, max: 60 }), { maxLength: 12 }), days => {
-        const versions = days.toSorted((a, b) => a - b).map((at, index) => version(day(at), [], index + 1));
-        const segments = segmentsOf(PERIOD, versions);
-        expect(segments[0]?.start).toEqual(PERIOD.start);
-        expect(segments.at(-1)?.end).toEqual(PERIOD.end);
-
-        for (const [index, segment] of segments.entries()) {
-          expect(segment.start < segment.end).toBe(true);
-          expect(segments[index + 1]?.start ?? PERIOD.end).toEqual(segment.end);
-          expect(segment.version).toBe(versions.filter(known => known.effectiveAt <= segment.start).at(-1) ?? null);
-        }
-      }),
-    );
+test('one version prices the whole quantity', () => {
+  const tokens = price({ terms: terms({ model: 'UNIT', unitAmount: '0.5', freeUnits: '2' }) });
+  const { dues, unpriced } = duesOf(periodOf({ versions: versions([tokens]), events: [used(day(3), '12.5')] }));
+  expect(unpriced).toEqual([]);
+  expect(dues).toHaveLength(1);
+  expect(dues[0]).toMatchObject({
+    priceId: tokens.id,
+    priceName: 'Tokens',
+    versionNumber: 1,
+    meterId: 'mtr',
+    pattern: {},
+    from: ZERO,
+    to: decimal('12.5'),
+    converted: decimal('12.5'),
+    billable: decimal('10.5'),
+    amount: decimal('5.25'),
   });
 });
 
-describe('duesOf', () => {
-  test('asks for nothing where nothing was used', () => {
-    const segments = segmentsOf(PERIOD, [version(day(1), [price({ model: perUnit('1') })])]);
-    expect(duesOf(segments, [], always('SUM'))).toEqual({ dues: [], unpriced: [] });
-    expect(duesOf(segments, [row(0)], always('SUM'))).toEqual({ dues: [], unpriced: [] });
-  });
-
-  test('prices the whole quantity under one version', () => {
-    const tokens = price({ model: perUnit('0.5'), name: 'Tokens', pattern: {} });
-    const segments = segmentsOf(PERIOD, [version(day(1), [tokens])]);
-    const { dues, unpriced } = duesOf(segments, [row(0, { sum: '12.5' })], always('SUM'));
-    expect(unpriced).toEqual([]);
-    expect(dues).toHaveLength(1);
-    expect(dues[0]).toMatchObject({
-      priceId: tokens.id,
-      priceName: 'Tokens',
-      versionNumber: 1,
-      meterId: 'mtr',
-      from: ZERO,
-      to: decimal('12.5'),
-      amount: decimal('6.25'),
-    });
-  });
-
-  test('carries tiers on over a change of prices', () => {
-    const [old, fresh] = [
-      price({ model: GRADUATED }),
-      price({
-        model: model({
-          kind: 'GRADUATED',
-          tiers: [
-            { upTo: '100', rate: { amount: '10', per: '1' } },
-            { upTo: null, rate: { amount: '5', per: '1' } },
-          ],
-        }),
-      }),
-    ];
-    const segments = segmentsOf(PERIOD, [version(day(1), [old], 1), version(day(15), [fresh], 2)]);
-    const { dues } = duesOf(segments, [row(0, { sum: '90' }), row(1, { sum: '20' })], always('SUM'));
-    // 90 × 1, then ten more of the first tier at 10 and ten of the second at 5.
-    expect(dues.map(due => [due.priceId, due.from.toString(), due.to.toString(), due.amount.toString()])).toEqual([
-      [old.id, '0', '90', '90'],
-      [fresh.id, '90', '110', '150'],
-    ]);
-  });
-
-  test('sums the combinations of dimensions that a price matches before it rates them', () => {
-    const tokens = price({ model: GRADUATED });
-    const segments = segmentsOf(PERIOD, [version(day(1), [tokens])]);
-    const { dues } = duesOf(
-      segments,
-      [row(0, { dimensions: '{"model":"a"}', sum: '60' }), row(0, { dimensions: '{"model":"b"}', sum: '60' })],
-      always('SUM'),
-    );
-    expect(dues.map(due => [due.to.toString(), due.amount.toString()])).toEqual([['120', '110']]);
-  });
-
-  test('gives each combination to its most specific price', () => {
-    const [exact, prefix, any] = [
-      price({ model: perUnit('3'), pattern: { model: 'gpt-6' } }),
-      price({ model: perUnit('2'), pattern: { model: 'gpt-*' } }),
-      price({ model: perUnit('1') }),
-    ];
-    const segments = segmentsOf(PERIOD, [version(day(1), [any, prefix, exact])]);
-    const { dues } = duesOf(
-      segments,
-      ['gpt-6', 'gpt-7', 'claude'].map(name => row(0, { dimensions: JSON.stringify({ model: name }), sum: '10' })),
-      always('SUM'),
-    );
-    expect(new Map(dues.map(due => [due.priceId, due.amount.toString()]))).toEqual(
-      new Map([
-        [exact.id, '30'],
-        [prefix.id, '20'],
-        [any.id, '10'],
-      ]),
-    );
-  });
-
-  test('reports what no price matches, by meter and dimensions, once for the period', () => {
-    const segments = segmentsOf(PERIOD, [
-      version(day(1), [price({ model: perUnit('1'), pattern: { model: 'a' } })], 1),
-      version(day(15), [price({ model: perUnit('1'), pattern: { model: 'a' } })], 2),
-    ]);
-    const { dues, unpriced } = duesOf(
-      segments,
-      [
-        row(0, { dimensions: '{"model":"b"}', sum: '3' }),
-        row(1, { dimensions: '{"model":"b"}', sum: '4' }),
-        row(1, { dimensions: '{}', sum: '1' }),
+test('tiers carry on over a change of prices', () => {
+  const old = price({ terms: GRADUATED });
+  const fresh = price({
+    terms: terms({
+      model: 'GRADUATED',
+      tiers: [
+        { upTo: '100', unitAmount: '10' },
+        { upTo: null, unitAmount: '5' },
       ],
-      always('SUM'),
-    );
-    expect(dues).toEqual([]);
-    expect(unpriced.map(({ dimensions, quantity }) => [dimensions, quantity.toString()])).toEqual([
-      ['{"model":"b"}', '7'],
-      ['{}', '1'],
+    }),
+  });
+  const facts = periodOf({
+    versions: versions([old], [15, [fresh]]),
+    events: [used(day(2), '90'), used(day(15), '20')],
+  });
+  // 90 × 1, then ten more of the first tier at 10 and ten of the second at 5.
+  expect(told(duesOf(facts).dues)).toEqual([
+    [old.id, '0', '90', '90'],
+    [fresh.id, '90', '110', '150'],
+  ]);
+});
+
+test('the combinations of dimensions that a price matches are summed before they are rated', () => {
+  const tokens = price({ terms: GRADUATED });
+  const facts = periodOf({
+    versions: versions([tokens]),
+    events: [used(day(2), '60', { model: 'a' }), used(day(2), '60', { model: 'b' })],
+  });
+  expect(told(duesOf(facts).dues)).toEqual([[tokens.id, '0', '120', '110']]);
+});
+
+test('each combination goes to its most specific price', () => {
+  const exact = price({ terms: perUnit('3'), pattern: { model: 'gpt-6' } });
+  const prefix = price({ terms: perUnit('2'), pattern: { model: 'gpt-*' } });
+  const any = price({ terms: perUnit('1') });
+  const facts = periodOf({
+    versions: versions([any, prefix, exact]),
+    events: ['gpt-6', 'gpt-7', 'claude'].map(model => used(day(2), '10', { model })),
+  });
+  expect(new Set(amounts(facts))).toEqual(
+    new Set([
+      [exact.id, '30'],
+      [prefix.id, '20'],
+      [any.id, '10'],
+    ]),
+  );
+});
+
+test('what no price matches is told by meter and dimensions, once for the period', () => {
+  const prices = () => [price({ terms: perUnit('1'), pattern: { model: 'a' } })];
+  const facts = periodOf({
+    versions: versions(prices(), [15, prices()]),
+    events: [used(day(2), '3', { model: 'b' }), used(day(16), '4', { model: 'b' }), used(day(16), '1')],
+  });
+  const { dues, unpriced } = duesOf(facts);
+  expect(dues).toEqual([]);
+  expect(unpriced.map(row => ({ ...row, quantity: formatDecimal(row.quantity) }))).toEqual([
+    { meterId: 'mtr', dimensions: '{"model":"b"}', quantity: '7', reason: 'NO_PRICE' },
+    { meterId: 'mtr', dimensions: '{}', quantity: '1', reason: 'NO_PRICE' },
+  ]);
+});
+
+test('what follows on unpriced usage is priced from the running quantity', () => {
+  const tokens = price({ terms: GRADUATED });
+  const facts = periodOf({
+    versions: [version(day(15), [tokens])],
+    events: [used(day(2), '95'), used(day(16), '10')],
+  });
+  const { dues, unpriced } = duesOf(facts);
+  expect(unpriced.map(({ quantity }) => formatDecimal(quantity))).toEqual(['95']);
+  expect(told(dues)).toEqual([[tokens.id, '95', '105', '7.5']]);
+});
+
+describe('an amount that is due at zero quantity', () => {
+  const FIRST_TIER = terms({
+    model: 'GRADUATED',
+    tiers: [
+      { upTo: '10', unitAmount: '1', flatAmount: '7' },
+      { upTo: null, unitAmount: '0.5', flatAmount: '3' },
+    ],
+  });
+
+  test('is asked for once, by the first version, when the same prices are published again', () => {
+    const [first, second, third] = [FLAT, FLAT, FLAT].map(flat => price({ terms: flat }));
+
+    if (!first || !second || !third) {
+      throw new Error('three prices were made');
+    }
+
+    const facts = periodOf({
+      versions: versions([first], [10, [second]], [20, [third]]),
+      events: [used(day(2), '5'), used(day(11), '5'), used(day(21), '5')],
+    });
+    expect(told(duesOf(facts).dues)).toEqual([
+      [first.id, '0', '5', '10'],
+      [second.id, '5', '10', '0'],
+      [third.id, '10', '15', '0'],
     ]);
   });
 
-  test('prices from the running quantity what follows on unpriced usage', () => {
-    const segments = segmentsOf(PERIOD, [version(day(15), [price({ model: GRADUATED })], 1)]);
-    const { dues, unpriced } = duesOf(segments, [row(0, { sum: '95' }), row(1, { sum: '10' })], always('SUM'));
-    expect(unpriced.map(({ quantity }) => quantity.toString())).toEqual(['95']);
-    expect(dues.map(due => [due.from.toString(), due.to.toString(), due.amount.toString()])).toEqual([
-      ['95', '105', '7.5'],
+  test('is asked for by the first version also where only a later one saw usage', () => {
+    const [old, fresh] = [price({ terms: FLAT }), price({ terms: FLAT })];
+    const facts = periodOf({ versions: versions([old], [15, [fresh]]), events: [used(day(20), '5')] });
+    expect(told(duesOf(facts).dues)).toEqual([
+      [old.id, '0', '0', '10'],
+      [fresh.id, '0', '5', '0'],
     ]);
   });
+
+  test('stays what the first version said when a later one says another', () => {
+    const old = price({ terms: FLAT });
+    const fresh = price({ terms: terms({ model: 'FLAT', flatAmount: '25' }) });
+    const facts = periodOf({
+      versions: versions([old], [15, [fresh]]),
+      events: [used(day(2), '1'), used(day(20), '5')],
+    });
+    expect(amounts(facts)).toEqual([
+      [old.id, '10'],
+      [fresh.id, '0'],
+    ]);
+  });
+
+  test('is asked for by a later version that brings the price', () => {
+    const added = price({ terms: FLAT, pattern: { model: 'a' } });
+    const facts = periodOf({
+      versions: versions([], [15, [added]]),
+      events: [used(day(20), '5', { model: 'a' })],
+    });
+    expect(amounts(facts)).toEqual([[added.id, '10']]);
+  });
+
+  test('follows a price by what it binds, in whatever order it names that', () => {
+    const prices = (pattern: Record<string, string>) => [price({ terms: FLAT, pattern })];
+    const events = [used(day(2), '1', { model: 'a', tier: 'b' }), used(day(20), '1', { model: 'a', tier: 'b' })];
+    const amountOf = (pattern: Record<string, string>): string =>
+      total(
+        duesOf(periodOf({ versions: versions(prices({ model: 'a', tier: 'b' }), [15, prices(pattern)]), events })).dues,
+      );
+    expect(amountOf({ tier: 'b', model: 'a' })).toBe('10');
+    expect(amountOf({ model: 'a' })).toBe('20');
+  });
+
+  test('is that of the first tier; the others ask for theirs once they are entered, under whatever version', () => {
+    const [old, fresh] = [price({ terms: FIRST_TIER }), price({ terms: FIRST_TIER })];
+    const facts = periodOf({
+      versions: versions([old], [15, [fresh]]),
+      events: [used(day(2), '4'), used(day(20), '8')],
+    });
+    // 7 + 4 × 1, then 6 × 1 + 3 + 2 × 0.5.
+    expect(told(duesOf(facts).dues)).toEqual([
+      [old.id, '0', '4', '11'],
+      [fresh.id, '4', '12', '10'],
+    ]);
+  });
+
+  test('waits for usage while the period runs, and is asked for without any when it is over', () => {
+    const [flat, tiered] = [
+      price({ terms: FLAT, pattern: { model: 'a' } }),
+      price({ terms: FIRST_TIER, pattern: { model: 'b' } }),
+    ];
+    const running = periodOf({ versions: versions([flat, tiered]) });
+    expect(amounts(running)).toEqual([]);
+    expect(told(duesOf({ ...running, isOver: true }).dues)).toEqual([
+      [flat.id, '0', '0', '10'],
+      [tiered.id, '0', '0', '7'],
+    ]);
+    const begun = periodOf({ versions: versions([flat, tiered]), events: [used(day(2), '3', { model: 'b' })] });
+    expect(amounts(begun)).toEqual([[tiered.id, '10']]);
+    expect(amounts({ ...begun, isOver: true })).toEqual([
+      [flat.id, '10'],
+      [tiered.id, '10'],
+    ]);
+  });
+
+  test('is asked for once without usage, though the period is over and has versions', () => {
+    const [old, fresh, added] = [
+      price({ terms: FLAT }),
+      price({ terms: FLAT }),
+      price({ terms: FLAT, pattern: { model: 'a' } }),
+    ];
+    const facts = periodOf({ versions: versions([old], [15, [fresh, added]]), isOver: true });
+    expect(amounts(facts)).toEqual([
+      [old.id, '10'],
+      [added.id, '10'],
+    ]);
+  });
+
+  test('is not asked for where no version had taken effect, and not by one that begins after the period', () => {
+    const facts = periodOf({ versions: [version(PERIOD.end, [price({ terms: FLAT })])], isOver: true });
+    expect(amounts(facts)).toEqual([]);
+  });
+
+  test('takes its discount and its maximum once, too', () => {
+    const json = { model: 'FLAT', flatAmount: '10', discountRate: '20', maximum: '7.5' } as const;
+    const [old, fresh] = [price({ terms: terms(json) }), price({ terms: terms(json) })];
+    const facts = periodOf({
+      versions: versions([old], [15, [fresh]]),
+      events: [used(day(2), '4'), used(day(20), '8')],
+    });
+    const { dues } = duesOf(facts);
+    expect(dues.map(({ amount, steps }) => [formatDecimal(amount), total(steps)])).toEqual([
+      ['7.5', '7.5'],
+      ['0', '0'],
+    ]);
+  });
+});
+
+describe('a minimum', () => {
+  const MINIMUM = terms({ model: 'UNIT', unitAmount: '1', minimum: '10' });
 
   test.each([
-    // [aggregation, usage before the cut, usage after it, running before, running after]
-    ['SUM', { sum: '5' }, { sum: '3' }, '5', '8'],
-    ['COUNT', { sum: '5' }, { sum: '3' }, '5', '8'],
-    ['MAX', { max: '5' }, { max: '8' }, '5', '8'],
-    ['MAX', { max: '5' }, { max: '3' }, '5', '5'],
-    ['LATEST', { latest: '5' }, { latest: '8' }, '5', '8'],
-    ['LATEST', { latest: '5' }, { latest: '3' }, '5', '3'],
-    ['LATEST', { latest: '5' }, { latest: null }, '5', '5'],
-    ['LATEST', { latest: '5' }, { latest: '0' }, '5', '0'],
-    ['UNIQUE_COUNT', { unique: '5' }, { unique: '3' }, '5', '8'],
-  ] as const)('%s runs on over a cut: %j, then %j', (aggregation, before, after, first, second) => {
-    const [old, fresh] = [price({ model: perUnit('1') }), price({ model: perUnit('10') })];
-    const segments = segmentsOf(PERIOD, [version(day(1), [old], 1), version(day(15), [fresh], 2)]);
-    const { dues } = duesOf(segments, [row(0, before), row(1, after)], always(aggregation));
-    const asked = new Map(dues.map(due => [due.priceId, due]));
-    expect(asked.get(old.id)?.amount.toString()).toBe(first);
-    expect(asked.get(fresh.id)?.amount.toString()).toBe(
-      first === second ? undefined : decimal(second).minus(first).times(10).toString(),
-    );
+    ['0', '0', '10'],
+    ['3', '3', '10'],
+    ['12', '12', '12'],
+  ])('of 10 for usage of %s asks for %s while the period runs and for %s when it is over', (quantity, live, over) => {
+    const facts = periodOf({
+      versions: versions([price({ terms: MINIMUM })]),
+      events: quantity === '0' ? [] : [used(day(2), quantity)],
+    });
+    expect(total(duesOf(facts).dues)).toBe(live);
+    expect(total(duesOf({ ...facts, isOver: true }).dues)).toBe(over);
   });
 
-  test('throws on a meter that nobody knows', () => {
-    const segments = segmentsOf(PERIOD, [version(day(1), [price({ model: perUnit('1') })])]);
-    expect(() =>
-      duesOf(segments, [row(0, { sum: '1' })], () => {
-        throw new Error('bucket of unknown meter');
-      }),
-    ).toThrow('bucket of unknown meter');
+  test('counts for the period, not for each version of it', () => {
+    const prices = () => [price({ terms: MINIMUM })];
+    const over = (...quantities: readonly [string, string, string]): string =>
+      total(
+        duesOf(
+          periodOf({
+            versions: versions(prices(), [10, prices()], [20, prices()]),
+            events: quantities.map((quantity, index) => used(day(index * 10 + 2), quantity)),
+            isOver: true,
+          }),
+        ).dues,
+      );
+    expect(over('1', '2', '3')).toBe('10');
+    expect(over('4', '4', '4')).toBe('12');
+  });
+
+  test('and a maximum bound the period together; the maximum holds while it runs', () => {
+    const bound = price({ terms: terms({ model: 'UNIT', unitAmount: '1', minimum: '5', maximum: '8' }) });
+    const facts = (quantity: string) => periodOf({ versions: versions([bound]), events: [used(day(2), quantity)] });
+    expect(['1', '6', '9'].map(quantity => total(duesOf(facts(quantity)).dues))).toEqual(['1', '6', '8']);
+    expect(['1', '6', '9'].map(quantity => total(duesOf({ ...facts(quantity), isOver: true }).dues))).toEqual([
+      '5',
+      '6',
+      '8',
+    ]);
   });
 });
 
-const usageOf = (segments: number): fc.Arbitrary<Used[]> =>
-  fc
-    .uniqueArray(
-      fc.record({
-        segment: fc.nat(segments - 1),
-        dimensions: fc.constantFrom('{}', '{"model":"a"}', '{"model":"ab"}', '{"model":"b"}'),
-        value: fc.integer({ min: 0, max: 4_000 }).map(n => formatDecimal(decimal(n).div(16))),
-        hasLatest: fc.boolean(),
-      }),
-      { selector: ({ segment, dimensions }) => `${segment} ${dimensions}`, maxLength: 16 },
-    )
-    .map(rows =>
-      rows
-        .toSorted((a, b) => a.segment - b.segment)
-        .map(({ segment, dimensions, value, hasLatest }) =>
-          row(segment, { ...said(value), dimensions, latest: hasLatest ? value : null }),
-        ),
-    );
+describe('windows', () => {
+  const DAY = window({ daily: { start: '08:00', end: '20:00', timeZone: 'Europe/Berlin' } });
+  const NIGHT = window({ daily: { start: '20:00', end: '08:00', timeZone: 'Europe/Berlin' } });
 
-describe('duesOf, whatever the usage', () => {
-  test('equals a naive computation', () => {
-    const patterns: readonly Readonly<Record<string, string>>[] = [{}, { model: 'a' }, { model: 'a*' }];
+  test('of two times of the day split a day’s usage at their hours, in their zone', () => {
+    const [byDay, byNight] = [
+      price({ terms: perUnit('2'), window: DAY }),
+      price({ terms: perUnit('1'), window: NIGHT }),
+    ];
+    const facts = periodOf({
+      versions: versions([byDay, byNight]),
+      events: [
+        // Berlin is an hour ahead of UTC in November.
+        used('2026-11-05T06:59:59Z', '1'),
+        used('2026-11-05T07:00:00Z', '10'),
+        used('2026-11-05T18:59:59Z', '100'),
+        used('2026-11-05T19:00:00Z', '1000'),
+      ],
+    });
+    expect(told(duesOf(facts).dues)).toEqual([
+      [byDay.id, '0', '110', '220'],
+      [byNight.id, '0', '1001', '1001'],
+    ]);
+    expect(duesOf(facts).unpriced).toEqual([]);
+  });
+
+  test('count their own usage for their tiers, over all their hours of the period', () => {
+    const [byDay, byNight] = [price({ terms: GRADUATED, window: DAY }), price({ terms: GRADUATED, window: NIGHT })];
+    const facts = periodOf({
+      versions: versions([byDay, byNight]),
+      events: [5, 6, 7].flatMap(number => [
+        used(new Date(day(number).getTime() + 12 * 3_600_000), '60'),
+        used(day(number), '20'),
+      ]),
+    });
+    // 180 by day: 100 × 1 + 80 × 0.5; 60 by night, within the first tier.
+    expect(amounts(facts)).toEqual([
+      [byDay.id, '140'],
+      [byNight.id, '60'],
+    ]);
+  });
+
+  test('carry on over a change of prices', () => {
+    const prices = () => [price({ terms: GRADUATED, window: DAY }), price({ terms: FLAT })];
+    const [old, fresh] = [prices(), prices()];
+    const facts = periodOf({
+      versions: versions(old, [15, fresh]),
+      events: [used('2026-11-05T12:00:00Z', '90'), used('2026-11-20T12:00:00Z', '20'), used(day(20), '5')],
+    });
+    expect(told(duesOf(facts).dues)).toEqual([
+      [old[0]?.id, '0', '90', '90'],
+      [old[1]?.id, '0', '0', '10'],
+      [fresh[0]?.id, '90', '110', '15'],
+      [fresh[1]?.id, '0', '5', '0'],
+    ]);
+  });
+
+  test('of a promotion take its usage out of the price around it, which counts on as if there had been none', () => {
+    const PROMOTION = window({ from: '2026-11-10T00:00:00Z', until: '2026-11-12T00:00:00Z' });
+    const [list, promotion] = [price({ terms: GRADUATED }), price({ terms: perUnit('0.1'), window: PROMOTION })];
+    const facts = periodOf({
+      versions: versions([list, promotion]),
+      events: [
+        used(day(2), '90'),
+        used('2026-11-09T23:59:59Z', '5'),
+        used(day(10), '1000'),
+        used('2026-11-11T23:59:59Z', '1000'),
+        used(day(12), '15'),
+      ],
+    });
+    expect(told(duesOf(facts).dues)).toEqual([
+      [list.id, '0', '110', '105'],
+      [promotion.id, '0', '2000', '200'],
+    ]);
+  });
+
+  test('that leave usage without a price leave it unpriced', () => {
+    const byDay = price({ terms: perUnit('2'), window: DAY });
+    const facts = periodOf({
+      versions: versions([byDay]),
+      events: [
+        used('2026-11-05T12:00:00Z', '10'),
+        used('2026-11-05T23:00:00Z', '3'),
+        used('2026-11-06T23:00:00Z', '4'),
+      ],
+    });
+    const { dues, unpriced } = duesOf(facts);
+    expect(told(dues)).toEqual([[byDay.id, '0', '10', '20']]);
+    expect(unpriced.map(({ quantity, reason }) => [formatDecimal(quantity), reason])).toEqual([['7', 'NO_PRICE']]);
+  });
+
+  test('that do not open in the period ask for nothing, though it is over; those that do ask once', () => {
+    const MINIMUM = terms({ model: 'UNIT', unitAmount: '1', minimum: '10' });
+    const overWith = (from: string, until: string): string[][] => {
+      const prices = (id: string) => [price({ id, terms: MINIMUM, window: window({ from, until }) })];
+
+      return amounts(periodOf({ versions: versions(prices('old'), [15, prices('new')]), isOver: true }));
+    };
+    expect(overWith('2026-12-01T00:00:00Z', '2026-12-02T00:00:00Z')).toEqual([]);
+    expect(overWith('2026-10-01T00:00:00Z', '2026-11-01T00:00:00Z')).toEqual([]);
+    expect(overWith('2026-11-05T00:00:00Z', '2026-11-06T00:00:00Z')).toEqual([['old', '10']]);
+    expect(overWith('2026-11-20T00:00:00Z', '2026-12-10T00:00:00Z')).toEqual([['new', '10']]);
+    expect(overWith('2026-10-20T00:00:00Z', '2026-12-10T00:00:00Z')).toEqual([['old', '10']]);
+  });
+});
+
+describe('COST_PLUS', () => {
+  const PLUS = terms({ model: 'COST_PLUS', markup: '1.2' });
+  /** Costs of a thousand units by day of the month from which they hold. */
+  const costing =
+    (...costs: readonly (readonly [number, string])[]): CostOf =>
+    (_meterId, _dimensions, at) => {
+      const found = costs.findLast(([from]) => day(from) <= at);
+
+      return found ? { amount: decimal(found[1]), per: decimal(1_000) } : null;
+    };
+
+  test('prices what the usage costs us, by the cost of its time', () => {
+    const plus = price({ terms: PLUS });
+    const facts = periodOf({
+      versions: versions([plus]),
+      events: [used(day(2), '500'), used(day(9), '500'), used(day(10), '2000')],
+      costOf: costing([1, '2'], [10, '3']),
+      costsChange: [day(10)],
+    });
+    // 1,000 at 2 and 2,000 at 3 per thousand: 8, and a fifth on top.
+    expect(told(duesOf(facts).dues)).toEqual([[plus.id, '0', '8', '9.6']]);
+  });
+
+  test('goes on over a change of prices, each by its own markup', () => {
+    const [old, fresh] = [price({ terms: PLUS }), price({ terms: terms({ model: 'COST_PLUS', markup: '2' }) })];
+    const facts = periodOf({
+      versions: versions([old], [15, [fresh]]),
+      events: [used(day(2), '1000'), used(day(12), '1000'), used(day(16), '1000')],
+      costOf: costing([1, '2'], [10, '3']),
+      costsChange: [day(10)],
+    });
+    expect(told(duesOf(facts).dues)).toEqual([
+      [old.id, '0', '5', '6'],
+      [fresh.id, '5', '8', '6'],
+    ]);
+  });
+
+  test('leaves usage whose cost nobody has entered unpriced, for want of a cost, and prices the rest', () => {
+    const plus = price({ terms: PLUS });
+    const facts = periodOf({
+      versions: versions([plus], [20, [price({ terms: PLUS, id: 'prc_again' })]]),
+      events: [used(day(2), '700'), used(day(10), '1000'), used(day(21), '2000')],
+      costOf: costing([10, '3']),
+      costsChange: [day(10)],
+    });
+    const { dues, unpriced } = duesOf(facts);
+    expect(told(dues)).toEqual([
+      [plus.id, '0', '3', '3.6'],
+      ['prc_again', '3', '9', '7.2'],
+    ]);
+    expect(unpriced.map(({ quantity, reason }) => [formatDecimal(quantity), reason])).toEqual([['700', 'NO_COST']]);
+  });
+
+  test('asks for its minimum when the period is over, also where nothing has a cost', () => {
+    const plus = price({ terms: terms({ model: 'COST_PLUS', minimum: '4' }) });
+    const facts = periodOf({ versions: versions([plus]), events: [used(day(2), '700')] });
+    expect(duesOf(facts).dues).toEqual([]);
+    expect(amounts({ ...facts, isOver: true })).toEqual([[plus.id, '4']]);
+  });
+});
+
+describe('a time-weighted meter', () => {
+  const level = (value: string): Level => ({ meterId: 'mtr', dimensions: '{}', level: value });
+
+  test('is charged for the level that the period begins with, though nothing happens in it', () => {
+    const seats = price({ terms: perUnit('3') });
+    const facts = periodOf({ versions: versions([seats]), aggregation: 'TIME_WEIGHTED', levels: [level('10')] });
+    expect(told(duesOf(facts).dues)).toEqual([[seats.id, '0', '10', '30']]);
+  });
+
+  test('splits its average where prices change, to the last digit', () => {
+    const [old, mid, fresh] = [
+      price({ terms: perUnit('3') }),
+      price({ terms: perUnit('6') }),
+      price({ terms: perUnit('3') }),
+    ];
+    const facts = periodOf({
+      versions: versions([old], [11, [mid]], [16, [fresh]]),
+      aggregation: 'TIME_WEIGHTED',
+      levels: [level('1')],
+      events: [used(day(16), '2')],
+    });
+    const { dues } = duesOf(facts);
+    // A third of the month, a sixth at twice the price, and half a month of three.
+    expect(dues.map(({ amount }) => amount.decimalPlaces(9).toString())).toEqual(['1', '1', '4.5']);
+    expect(formatDecimal(dues.at(-1)?.to ?? ZERO)).toBe('2');
+  });
+
+  test('leaves a level without a price unpriced', () => {
+    const { unpriced } = duesOf(periodOf({ versions: [], aggregation: 'TIME_WEIGHTED', levels: [level('10')] }));
+    expect(unpriced.map(({ quantity, reason }) => [formatDecimal(quantity), reason])).toEqual([['10', 'NO_PRICE']]);
+  });
+
+  describe('whose price is prorated', () => {
+    const prorated = (flatAmount: string): PriceTerms =>
+      terms({
+        model: 'GRADUATED',
+        prorated: true,
+        tiers: [
+          { upTo: '5', unitAmount: '30' },
+          { upTo: null, unitAmount: '15', flatAmount },
+        ],
+      });
+
+    test('asks for each unit for the part of the period in which it was there', () => {
+      const seats = price({ terms: prorated('0') });
+      const facts = periodOf({
+        versions: versions([seats]),
+        aggregation: 'TIME_WEIGHTED',
+        levels: [level('4')],
+        events: [used(day(16), '3')],
+      });
+      // 4 seats at 30; for half a month one more at 30 and two at 15.
+      expect(amounts(facts)).toEqual([[seats.id, '150']]);
+    });
+
+    test('asks for the flat amount of a tier that the level is in from the beginning', () => {
+      const seats = price({ terms: prorated('100') });
+      const facts = periodOf({ versions: versions([seats]), aggregation: 'TIME_WEIGHTED', levels: [level('7')] });
+      // 5 seats at 30, 2 at 15, and 100 for the second tier.
+      expect(amounts(facts)).toEqual([[seats.id, '280']]);
+    });
+
+    test('asks for the same when the same prices are published again', () => {
+      const prices = () => [price({ terms: prorated('100') })];
+      const given = {
+        aggregation: 'TIME_WEIGHTED',
+        levels: [level('4')],
+        events: [used(day(7), '3'), used(day(22), '-5')],
+      } as const;
+      const once = total(duesOf(periodOf({ versions: versions(prices()), ...given })).dues);
+      const again = total(
+        duesOf(periodOf({ versions: versions(prices(), [4, prices()], [16, prices()]), ...given })).dues,
+      );
+      // 4 seats, for half a month one more at 30 and two at 15 with 100 for their tier, for 9 days two fewer.
+      expect(once).toBe('232');
+      expect(again).toBe(once);
+    });
+  });
+});
+
+describe('a percentage of each event', () => {
+  const FEES = { model: 'PERCENTAGE', rate: '2', fixedAmount: '0.3', freeEvents: '1', perEventMaximum: '5' } as const;
+  const events = [
+    used(day(2), '1000'),
+    used(day(3), '100'),
+    used(day(14), '40'),
+    used(day(16), '400'),
+    used(day(20), '10'),
+  ];
+
+  test('comes to the same when the same prices are published again', () => {
+    const prices = () => [price({ terms: terms(FEES) })];
+    const facts = periodOf({ versions: versions(prices()), events });
+    // The first is free; 2.3, 1.1, 8.3 cut to 5, 0.5.
+    expect(total(duesOf(facts).dues)).toBe('8.9');
+
+    for (const cut of [3, 10, 16, 17, 25]) {
+      const { dues } = duesOf(periodOf({ versions: versions(prices(), [cut, prices()]), events }));
+      expect(total(dues)).toBe('8.9');
+    }
+  });
+
+  test('charges the events before a change by the old rate and those after it by the new one', () => {
+    const [old, fresh] = [price({ terms: terms(FEES) }), price({ terms: terms({ ...FEES, rate: '1' }) })];
+    const facts = periodOf({ versions: versions([old], [15, [fresh]]), events });
+    // 2.3 + 1.1; then 4.3 and 0.4.
+    expect(told(duesOf(facts).dues)).toEqual([
+      [old.id, '0', '1140', '3.4'],
+      [fresh.id, '1140', '1550', '4.7'],
+    ]);
+  });
+
+  test('looks at the events of its own window', () => {
+    const NIGHT = window({ daily: { start: '22:00', end: '06:00', timeZone: 'UTC' } });
+    const [plain, byNight] = [price({ terms: terms(FEES) }), price({ terms: terms(FEES), window: NIGHT })];
+    const facts = periodOf({
+      versions: versions([plain, byNight]),
+      events: [
+        used('2026-11-02T12:00:00Z', '1000'),
+        used('2026-11-02T23:00:00Z', '1000'),
+        used('2026-11-03T12:00:00Z', '100'),
+        used('2026-11-03T05:59:59Z', '50'),
+      ],
+    });
+    // One is free in each.
+    expect(amounts(facts)).toEqual([
+      [plain.id, '2.3'],
+      [byNight.id, '1.3'],
+    ]);
+  });
+});
+
+describe('a currency', () => {
+  test('other than the contract’s leaves usage unpriced, and asks for nothing when the period is over', () => {
+    const euro = price({ terms: FLAT, currency: 'EUR' });
+    const facts = periodOf({ versions: versions([euro]), events: [used(day(2), '5')], isOver: true });
+    const { dues, unpriced } = duesOf(facts);
+    expect(dues).toEqual([]);
+    expect(unpriced.map(({ quantity, reason }) => [formatDecimal(quantity), reason])).toEqual([['5', 'NO_PRICE']]);
+    expect(amounts({ ...facts, currency: 'EUR' })).toEqual([[euro.id, '10']]);
+  });
+
+  test('chooses among prices for the same usage', () => {
+    const [dollar, euro] = [price({ terms: perUnit('2') }), price({ terms: perUnit('3'), currency: 'EUR' })];
+    const facts = periodOf({ versions: versions([dollar, euro]), events: [used(day(2), '5')], isOver: true });
+    expect(amounts(facts)).toEqual([[dollar.id, '10']]);
+    expect(amounts({ ...facts, currency: 'EUR' })).toEqual([[euro.id, '15']]);
+  });
+});
+
+const AGGREGATIONS: readonly Aggregation[] = ['SUM', 'COUNT', 'MAX', 'LATEST', 'UNIQUE_COUNT', 'TIME_WEIGHTED'];
+const MODELS: readonly PriceTerms[] = [
+  FLAT,
+  perUnit('0.0375'),
+  terms({ model: 'PACKAGE', packageAmount: '3', packageSize: '7', freeUnits: '5' }),
+  GRADUATED,
+  terms({
+    model: 'GRADUATED',
+    tiers: [
+      { upTo: '10', unitAmount: '0', flatAmount: '1' },
+      { upTo: '50', unitAmount: '0.25' },
+      { upTo: null, unitAmount: '0.125', flatAmount: '2' },
+    ],
+  }),
+  terms({
+    model: 'VOLUME',
+    minimum: '3',
+    tiers: [
+      { upTo: '20', unitAmount: '2' },
+      { upTo: null, unitAmount: '1', flatAmount: '4' },
+    ],
+  }),
+  terms({
+    model: 'STAIRSTEP',
+    maximum: '40',
+    tiers: [
+      { upTo: '20', flatAmount: '10' },
+      { upTo: null, flatAmount: '50' },
+    ],
+  }),
+  terms({ model: 'PERCENTAGE', rate: '2.5', fixedAmount: '0.25', freeAmount: '12', perEventMinimum: '0.5' }),
+  terms({
+    model: 'UNIT',
+    unitAmount: '0.5',
+    discountRate: '12.5',
+    conversion: { divideBy: '4', multiplyBy: '1', rounding: 'CEILING', precision: 0 },
+  }),
+];
+const PROMOTION = window({ from: '2026-11-08T00:00:00Z', until: '2026-11-19T12:00:00Z' });
+/** The three prices that a version may have: for all usage, for some, and for some of it at a time. */
+const BINDINGS: readonly Pick<RatedPrice, 'pattern' | 'window'>[] = [
+  { pattern: {}, window: null },
+  { pattern: { model: 'a*' }, window: null },
+  { pattern: { model: 'a' }, window: PROMOTION },
+];
+
+const eventOf: fc.Arbitrary<Happened> = fc
+  .record({
+    // Half days, so that events share pieces, and the last moments before a cut.
+    at: fc
+      .tuple(fc.nat(59), fc.boolean())
+      .map(([half, late]) => new Date(day(1).getTime() + half * 43_200_000 + (late ? 43_199_999 : 0))),
+    value: fc.integer({ min: 0, max: 640 }).map(n => formatDecimal(decimal(n).div(16))),
+    dimensions: fc.constantFrom<Readonly<Record<string, string>>>({}, { model: 'a' }, { model: 'ab' }, { model: 'b' }),
+  })
+  .map(event => event);
+
+/** At each instant one event, so that there is no doubt which is the latest. */
+const eventsOf = fc.uniqueArray(eventOf, { selector: ({ at }) => at.getTime(), maxLength: 14 });
+const cutsOf = fc
+  .uniqueArray(fc.integer({ min: 2, max: 30 }), { maxLength: 4 })
+  .map(days => days.toSorted((a, b) => a - b));
+
+describe('whatever the usage', () => {
+  test('what is due is that of one computation over its events', () => {
     fc.assert(
       fc.property(
-        fc.uniqueArray(fc.integer({ min: 1, max: 29 }), { maxLength: 4 }),
+        cutsOf,
         fc.array(fc.array(fc.constantFrom(...MODELS), { minLength: 3, maxLength: 3 }), { minLength: 5, maxLength: 5 }),
         fc.array(fc.subarray([0, 1, 2]), { minLength: 5, maxLength: 5 }),
-        fc.constantFrom(...AGGREGATIONS),
-        usageOf(5),
-        (cuts, models, present, aggregation, used) => {
-          const versions = [0, ...cuts.toSorted((a, b) => a - b)].map((at, index) =>
+        fc.boolean(),
+        fc.constantFrom('SUM', 'MAX', 'LATEST'),
+        eventsOf,
+        (cuts, models, present, isOver, aggregation, events) => {
+          const held = [1, ...cuts].map((from, index) =>
             version(
-              day(at + 1),
-              (present[index] ?? []).map(which =>
-                price({ model: models[index]?.[which] ?? perUnit('1'), pattern: patterns[which] ?? {} }),
-              ),
+              day(from),
+              (present[index] ?? []).map(which => price({ terms: models[index]?.[which] ?? FLAT, ...BINDINGS[which] })),
               index + 1,
             ),
           );
-          const segments = segmentsOf(PERIOD, versions);
-          const within = used.filter(({ segment }) => segment < segments.length);
-          const { dues, unpriced } = duesOf(segments, within, always(aggregation));
-          const expected = new Map<string, { from: Decimal; to: Decimal }>();
-          const missing = new Map<string, Decimal>();
+          const { dues, unpriced } = duesOf(periodOf({ versions: held, events, isOver, aggregation }));
+          const { asked, missing } = oneByOne(held, events, isOver, aggregation);
+          expect(Object.fromEntries(dues.map(due => [due.priceId, formatDecimal(due.amount)]))).toEqual(asked);
 
-          for (const [dimensions, rows] of Map.groupBy(within, ({ dimensions: text }) => text)) {
-            const running = naiveRunning(rows, segments.length, aggregation);
-
-            for (const [index, segment] of segments.entries()) {
-              const [from, to] = [running[index] ?? ZERO, running[index + 1] ?? ZERO];
-              const found = matchPrice(
-                segment.version?.prices ?? [],
-                'mtr',
-                JSON.parse(dimensions) as Record<string, string>,
-              );
-
-              if (found) {
-                const before = expected.get(found.id) ?? { from: ZERO, to: ZERO };
-                expected.set(found.id, { from: before.from.plus(from), to: before.to.plus(to) });
-              } else if (!to.eq(from)) {
-                missing.set(dimensions, (missing.get(dimensions) ?? ZERO).plus(to.minus(from)));
-              }
-            }
+          if (aggregation === 'SUM') {
+            expect(Object.fromEntries(unpriced.map(row => [row.dimensions, formatDecimal(row.quantity)]))).toEqual(
+              missing,
+            );
           }
-
-          const priceById = new Map(versions.flatMap(({ prices }) => prices.map(known => [known.id, known.model])));
-          const wanted = [...expected]
-            .filter(([, { from, to }]) => !from.eq(to))
-            .map(([id, { from, to }]) => {
-              const known = priceById.get(id) ?? perUnit('1');
-
-              return [id, formatDecimal(rate(known, to).amount.minus(rate(known, from).amount))];
-            });
-          expect(Object.fromEntries(dues.map(due => [due.priceId, formatDecimal(due.amount)]))).toEqual(
-            Object.fromEntries(wanted),
-          );
-          expect(
-            Object.fromEntries(unpriced.map(({ dimensions, quantity }) => [dimensions, formatDecimal(quantity)])),
-          ).toEqual(Object.fromEntries([...missing].map(([text, quantity]) => [text, formatDecimal(quantity)])));
         },
       ),
       { numRuns: 500 },
     );
   });
 
-  test('has steps that add up to each amount', () => {
+  test('the steps add up to each amount', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...MODELS),
         fc.constantFrom(...MODELS),
         fc.constantFrom(...AGGREGATIONS),
-        usageOf(2),
-        (one, other, aggregation, used) => {
-          const segments = segmentsOf(PERIOD, [
-            version(day(1), [price({ model: one })], 1),
-            version(day(15), [price({ model: other })], 2),
-          ]);
+        fc.boolean(),
+        eventsOf,
+        (one, other, aggregation, isOver, events) => {
+          const facts = periodOf({
+            versions: versions([price({ terms: one })], [15, [price({ terms: other })]]),
+            aggregation,
+            isOver,
+            events,
+          });
 
-          for (const due of duesOf(segments, used, always(aggregation)).dues) {
+          for (const due of duesOf(facts).dues) {
             expect(total(due.steps)).toBe(formatDecimal(due.amount));
           }
         },
       ),
+      { numRuns: 300 },
     );
   });
 
-  test('asks for the same when the same prices are published again in the middle of the period', () => {
+  test('the same prices published again in the middle of the period change nothing', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...MODELS),
         fc.constantFrom(...MODELS),
-        fc.uniqueArray(fc.integer({ min: 2, max: 29 }), { minLength: 1, maxLength: 4 }),
+        cutsOf,
         fc.constantFrom(...AGGREGATIONS),
-        usageOf(5),
-        (one, other, cuts, aggregation, used) => {
-          const prices = () => [price({ model: one }), price({ model: other, pattern: { model: 'a*' } })];
-          const once = segmentsOf(PERIOD, [version(day(1), prices())]);
-          const again = segmentsOf(PERIOD, [
-            version(day(1), prices()),
-            ...cuts.toSorted((a, b) => a - b).map((at, index) => version(day(at), prices(), index + 2)),
-          ]);
-          const within = used.filter(({ segment }) => segment < again.length);
-          // What the database says of the whole period where nothing cuts it.
-          const whole = [...Map.groupBy(within, ({ dimensions }) => dimensions)].map(([dimensions, rows]) => {
-            const [last] = naiveRunning(rows, again.length, aggregation).slice(-1);
-            const value = formatDecimal(last ?? ZERO);
-            const hasLatest = rows.some(({ latest }) => latest !== null);
-
-            return row(0, { ...said(value), dimensions, latest: hasLatest ? value : null });
-          });
-          expect(total(duesOf(again, within, always(aggregation)).dues)).toBe(
-            total(duesOf(once, whole, always(aggregation)).dues),
-          );
+        fc.boolean(),
+        eventsOf,
+        (one, other, cuts, aggregation, isOver, events) => {
+          const prices = () => [price({ terms: one }), price({ terms: other, pattern: { model: 'a*' } })];
+          const given = { aggregation, isOver, events };
+          const once = duesOf(periodOf({ versions: versions(prices()), ...given })).dues;
+          const again = duesOf(
+            periodOf({ versions: versions(prices(), ...cuts.map(cut => [cut, prices()] as const)), ...given }),
+          ).dues;
+          expect(total(again)).toBe(total(once));
         },
       ),
       { numRuns: 500 },
     );
   });
 
-  test('does not depend on the order of the rows of the usage', () => {
+  test('the order in which usage is read does not matter', () => {
     fc.assert(
-      fc.property(usageOf(3), fc.constantFrom('SUM', 'COUNT', 'MAX', 'UNIQUE_COUNT'), (used, aggregation) => {
-        const segments = segmentsOf(PERIOD, [
-          version(day(1), [price({ model: GRADUATED, id: 'a' })], 1),
-          version(day(10), [price({ model: perUnit('2'), id: 'b' })], 2),
-          version(day(20), [price({ model: GRADUATED, id: 'c' })], 3),
-        ]);
-        const asked = (rows: readonly Used[]) =>
-          Object.fromEntries(
-            duesOf(segments, rows, always(aggregation)).dues.map(due => [due.priceId, formatDecimal(due.amount)]),
-          );
-        expect(asked(used.toReversed())).toEqual(asked(used));
+      fc.property(eventsOf, fc.constantFrom(...AGGREGATIONS), (events, aggregation) => {
+        const held = versions(
+          [price({ terms: GRADUATED, id: 'a' })],
+          [10, [price({ terms: perUnit('2'), id: 'b' })]],
+          [20, [price({ terms: GRADUATED, id: 'c' })]],
+        );
+        const asked = (given: readonly Happened[]) =>
+          Object.fromEntries(amounts(periodOf({ versions: held, events: given, aggregation })));
+        expect(asked(events.toReversed())).toEqual(asked(events));
       }),
     );
   });
 });
+
+/** The charges and the unpriced usage of a sum, event by event: no piece, no series and no index. */
+function oneByOne(
+  held: readonly RatedVersion[],
+  events: readonly Happened[],
+  isOver: boolean,
+  aggregation: 'SUM' | 'MAX' | 'LATEST',
+): { readonly asked: Readonly<Record<string, string>>; readonly missing: Readonly<Record<string, string>> } {
+  const ordered = events.toSorted((a, b) => a.at.getTime() - b.at.getTime());
+  const asked: Record<string, string> = {};
+  const missing: Record<string, Decimal> = {};
+  const begun = new Set<number>();
+
+  const quantityOf = (given: readonly Happened[]): Decimal =>
+    sum(
+      [...Map.groupBy(given, ({ dimensions }) => canonicalJson(dimensions)).values()].map(group => {
+        const values = group.map(({ value }) => decimal(value));
+
+        return {
+          SUM: () => sum(values),
+          MAX: () => maxOf(ZERO, ...values),
+          LATEST: () => values.at(-1) ?? ZERO,
+        }[aggregation]();
+      }),
+    );
+
+  for (const [index, { effectiveAt, prices }] of held.entries()) {
+    const until = held[index + 1]?.effectiveAt ?? PERIOD.end;
+    const bestOf = ({ at, dimensions = {} }: Happened): RatedPrice | null =>
+      prices
+        .filter(({ pattern, window: limit }) => matches(pattern, dimensions) && (!limit || isActive(limit, at)))
+        .toSorted((a, b) => compareSpecificity(specificity(b), specificity(a)))[0] ?? null;
+
+    for (const known of prices) {
+      const own = ordered.filter(event => bestOf(event) === known);
+      const usage = (before: Date): Usage => {
+        const amountsOf = own.filter(({ at }) => at < before).map(({ value }) => ({ amount: decimal(value) }));
+
+        return { quantity: quantityOf(own.filter(({ at }) => at < before)), events: amountsOf };
+      };
+      const bound = isOver ? known.terms : { ...known.terms, minimum: null };
+      const which = BINDINGS.findIndex(({ pattern, window: limit }) =>
+        isDeepStrictEqual([pattern, limit], [known.pattern, known.window]),
+      );
+      const isOpen =
+        !known.window || (effectiveAt < (known.window.until ?? until) && until > (known.window.from ?? effectiveAt));
+      const isAsked = own.length > 0 || (isOver && isOpen);
+      const amount = isAsked
+        ? rate(bound, usage(until))
+            .amount.minus(rate(bound, usage(effectiveAt)).amount)
+            .plus(begun.has(which) ? ZERO : rate(bound, { quantity: ZERO, events: [] }).amount)
+        : ZERO;
+
+      if (isAsked) {
+        begun.add(which);
+      }
+
+      if (!amount.isZero() || !usage(until).quantity.eq(usage(effectiveAt).quantity)) {
+        asked[known.id] = formatDecimal(amount);
+      }
+    }
+
+    for (const event of ordered.filter(({ at }) => at >= effectiveAt && at < until)) {
+      if (!bestOf(event) && event.value !== '0') {
+        const key = canonicalJson(event.dimensions);
+        missing[key] = (missing[key] ?? ZERO).plus(event.value);
+      }
+    }
+  }
+
+  return {
+    asked,
+    missing: Object.fromEntries(Object.entries(missing).map(([key, quantity]) => [key, formatDecimal(quantity)])),
+  };
+}

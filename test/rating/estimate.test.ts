@@ -129,7 +129,7 @@ describe('an estimate', () => {
     const { expected, items } = await ask(tenantId, { tokens: [kind('input', '15000'), kind('output', '2000')] });
     await use(tenantId, { properties: { model: 'sol', usage: { input: '15000', output: '2000' } } });
     const charges = await product.app.services.rating.charges(product.scope(tenantId), { first: 10, after: null });
-    expect(charges.map(charge => charge.price_id).sort()).toEqual(items.map(item => item.priceId).sort());
+    expect(new Set(charges.map(charge => charge.price_id))).toEqual(new Set(items.map(item => item.priceId)));
     expect(formatDecimal(sum(charges.map(charge => decimal(charge.amount))))).toBe(expected && formatDecimal(expected));
   });
 

@@ -1,4 +1,5 @@
 import { decimal, formatDecimal, sum } from '../../src/money/index.js';
+import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
 import {
   aContract,
   aMeter,
@@ -7,6 +8,7 @@ import {
   aTenant,
   aVersion,
   perMillion,
+  perUnit,
   rate,
   type PriceGiven,
 } from '../support/builders.js';
@@ -36,13 +38,14 @@ interface Charge {
   };
 }
 
-const perUnit = (amount: string): unknown => ({ kind: 'PER_UNIT', rate: { amount, per: '1' } });
-const tiers = (kind: 'GRADUATED' | 'VOLUME'): unknown => ({
-  kind,
+const FLAT: PriceTermsJson = { model: 'FLAT', flatAmount: '19.90' };
+const PACKAGE: PriceTermsJson = { model: 'PACKAGE', packageAmount: '0.7', packageSize: '100', freeUnits: '50' };
+const tiers = (model: 'GRADUATED' | 'VOLUME'): PriceTermsJson => ({
+  model,
   tiers: [
-    { upTo: '100', rate: { amount: '0.03', per: '1' }, flat: '1' },
-    { upTo: '1000', rate: { amount: '0.02', per: '1' }, flat: '2' },
-    { upTo: null, rate: { amount: '0.01', per: '1' }, flat: '0' },
+    { upTo: '100', unitAmount: '0.03', flatAmount: '1' },
+    { upTo: '1000', unitAmount: '0.02', flatAmount: '2' },
+    { upTo: null, unitAmount: '0.01' },
   ],
 });
 
@@ -122,28 +125,28 @@ describe('rating', () => {
     }
   });
 
-  test.each([
-    ['FLAT', { kind: 'FLAT', amount: '19.90' }, '19.9'],
-    ['PER_UNIT', { kind: 'PER_UNIT', rate: { amount: '2.345678901234', per: '1000' } }, '2.93209862654250000'],
-    ['PACKAGE', { kind: 'PACKAGE', amount: '0.7', size: '100', free: '50' }, '8.4'],
+  test.each<readonly [model: string, terms: PriceTermsJson, expected: string]>([
+    ['FLAT', FLAT, '19.9'],
+    ['UNIT', { model: 'UNIT', unitAmount: '2.345678901234', per: '1000' }, '2.93209862654250000'],
+    ['PACKAGE', PACKAGE, '8.4'],
     ['GRADUATED', tiers('GRADUATED'), '26.5'],
     ['VOLUME', tiers('VOLUME'), '12.5'],
-  ])('%s prices the running quantity of a period exactly', async (_kind, model, expected) => {
-    const { tenantId } = await aBuyer([{ meterId, model }]);
+  ])('%s prices the running quantity of a period exactly', async (_model, terms, expected) => {
+    const { tenantId } = await aBuyer([{ meterId, terms }]);
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', 400), tokens('2026-11-19T00:00:00Z', '850')]);
     await rate(product, tenantId);
     expect(await amounts(tenantId)).toEqual([['Tokens', '1250', formatDecimal(decimal(expected))]]);
   });
 
-  test.each([
-    ['FLAT', { kind: 'FLAT', amount: '19.90' }, ['19.9', '19.9', '19.9']],
-    ['PER_UNIT', perUnit('0.03'), ['1.5', '3', '45']],
-    ['PACKAGE', { kind: 'PACKAGE', amount: '0.7', size: '100', free: '50' }, ['0', '0.7', '10.5']],
+  test.each<readonly [model: string, terms: PriceTermsJson, expected: readonly string[]]>([
+    ['FLAT', FLAT, ['19.9', '19.9', '19.9']],
+    ['UNIT', perUnit('0.03'), ['1.5', '3', '45']],
+    ['PACKAGE', PACKAGE, ['0', '0.7', '10.5']],
     ['GRADUATED', tiers('GRADUATED'), ['2.5', '4', '29']],
     // The third lowers the price of all that came before: nothing is clamped.
     ['VOLUME', tiers('VOLUME'), ['2.5', '4', '15']],
-  ])('%s adds what a further event makes of it, rating by rating', async (_kind, model, expected) => {
-    const { tenantId } = await aBuyer([{ meterId, model }]);
+  ])('%s adds what a further event makes of it, rating by rating', async (_model, terms, expected) => {
+    const { tenantId } = await aBuyer([{ meterId, terms }]);
     const seen: (string | undefined)[] = [];
 
     for (const amount of [50, 50, 1_400]) {
@@ -158,7 +161,7 @@ describe('rating', () => {
   });
 
   test('a volume price gives back where more usage costs less', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: tiers('VOLUME') }]);
+    const { tenantId } = await aBuyer([{ meterId, terms: tiers('VOLUME') }]);
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', 1_000)]);
     await rate(product, tenantId);
     expect(await amounts(tenantId)).toEqual([['Tokens', '1000', '22']]);
@@ -178,7 +181,7 @@ describe('rating', () => {
     async (aggregation, valueProperty, quantity) => {
       const eventType = `agg.${aggregation}`;
       const meter = await aMeter(product, { eventType, aggregation, valueProperty, dimensions: [] });
-      const { tenantId } = await aBuyer([{ meterId: meter, model: perUnit('2') }]);
+      const { tenantId } = await aBuyer([{ meterId: meter, terms: perUnit('2') }]);
       const event = (time: string, value: number | string, user: string) =>
         anEvent({ type: eventType, time, properties: { value, user } });
       await use(tenantId, [
@@ -204,10 +207,10 @@ describe('rating', () => {
     async (aggregation, valueProperty, [before, after]) => {
       const eventType = `cut.${aggregation}`;
       const meter = await aMeter(product, { eventType, aggregation, valueProperty, dimensions: [] });
-      const { tenantId, bookId } = await aBuyer([{ meterId: meter, name: 'Old', model: perUnit('1') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId: meter, name: 'Old', terms: perUnit('1') }]);
       await aVersion(product, {
         bookId,
-        prices: [{ meterId: meter, name: 'New', model: perUnit('10') }],
+        prices: [{ meterId: meter, name: 'New', terms: perUnit('10') }],
         effectiveAt: at('2026-11-10T12:15:00Z'),
       });
       const event = (time: string, value: number, user: string) =>
@@ -231,10 +234,10 @@ describe('rating', () => {
 
   test('an exact model beats a prefix, and a prefix beats a price for all', async () => {
     const { tenantId } = await aBuyer([
-      { meterId, name: 'Any', model: perUnit('1') },
-      { meterId, name: 'Exact', pattern: { model: 'gpt-6-mini' }, model: perUnit('4') },
-      { meterId, name: 'Prefix', pattern: { model: 'gpt-*' }, model: perUnit('2') },
-      { meterId, name: 'Longer prefix', pattern: { model: 'gpt-6*' }, model: perUnit('3') },
+      { meterId, name: 'Any', terms: perUnit('1') },
+      { meterId, name: 'Exact', pattern: { model: 'gpt-6-mini' }, terms: perUnit('4') },
+      { meterId, name: 'Prefix', pattern: { model: 'gpt-*' }, terms: perUnit('2') },
+      { meterId, name: 'Longer prefix', pattern: { model: 'gpt-6*' }, terms: perUnit('3') },
     ]);
     const time = '2026-11-10T00:00:00Z';
     await use(tenantId, [
@@ -254,7 +257,7 @@ describe('rating', () => {
   });
 
   test('usage is charged to the month of its own time in the tenant’s zone', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: perUnit('1') }], { timeZone: 'Pacific/Auckland' });
+    const { tenantId } = await aBuyer([{ meterId, terms: perUnit('1') }], { timeZone: 'Pacific/Auckland' });
     await use(tenantId, [tokens('2026-10-31T10:59:59Z', 1), tokens('2026-10-31T11:00:00Z', 10)]);
     await rate(product, tenantId);
     expect(
@@ -266,7 +269,7 @@ describe('rating', () => {
   });
 
   test('rating twice changes nothing', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: tiers('GRADUATED') }]);
+    const { tenantId } = await aBuyer([{ meterId, terms: tiers('GRADUATED') }]);
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', 333), tokens('2026-10-02T00:00:00Z', 77, 'other')]);
     await rate(product, tenantId);
     const all = async () => ({
@@ -286,23 +289,24 @@ describe('rating', () => {
   });
 
   test('rating anew at the same prices changes no charge', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: tiers('VOLUME') }]);
+    const { tenantId } = await aBuyer([{ meterId, terms: tiers('VOLUME') }]);
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', 333), tokens('2026-10-02T00:00:00Z', 77)]);
     await rate(product, tenantId);
     const before = await charges(tenantId);
-    await product.app.services.rating.rerate(product.scope(tenantId), at('2026-01-01T00:00:00Z'));
+    // Not from before: months without usage would be opened for the flat amount of the first tier.
+    await product.app.services.rating.rerate(product.scope(tenantId), at('2026-10-01T00:00:00Z'));
     expect(await charges(tenantId)).toEqual(before);
   });
 
   test('ratings at once charge once', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: perUnit('1') }]);
+    const { tenantId } = await aBuyer([{ meterId, terms: perUnit('1') }]);
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', 5)]);
     await Promise.all(Array.from({ length: 6 }, () => rate(product, tenantId)));
     expect(await amounts(tenantId)).toEqual([['Tokens', '5', '5']]);
   });
 
   test('usage and ratings at once lose and double nothing', async () => {
-    const { tenantId } = await aBuyer([{ meterId, model: perUnit('1') }]);
+    const { tenantId } = await aBuyer([{ meterId, terms: perUnit('1') }]);
     await Promise.all(
       Array.from({ length: 10 }, async (_, index) => {
         await use(tenantId, [tokens('2026-11-02T00:00:00Z', index + 1)]);
@@ -313,10 +317,10 @@ describe('rating', () => {
   });
 
   test('a late event that shifts the running quantity of a later price brings its explanation along', async () => {
-    const { tenantId, bookId } = await aBuyer([{ meterId, name: 'Old', model: perUnit('1') }]);
+    const { tenantId, bookId } = await aBuyer([{ meterId, name: 'Old', terms: perUnit('1') }]);
     await aVersion(product, {
       bookId,
-      prices: [{ meterId, name: 'New', model: perUnit('2') }],
+      prices: [{ meterId, name: 'New', terms: perUnit('2') }],
       effectiveAt: at('2026-11-10T00:00:00Z'),
     });
     await use(tenantId, [tokens('2026-11-15T00:00:00Z', 10)]);
@@ -342,7 +346,7 @@ describe('rating', () => {
         { reason: 'NO_CONTRACT', dimensions: '{"model":"m"}', quantity: '7', period_start: at('2026-10-01T00:00:00Z') },
         { reason: 'NO_CONTRACT', dimensions: '{"model":"m"}', quantity: '5', period_start: at('2026-11-01T00:00:00Z') },
       ]);
-      const { bookId } = await aPriceBook(product, { prices: [{ meterId, model: perUnit('2') }] });
+      const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perUnit('2') }] });
       const startsAt = at('2026-10-02T00:00:00Z');
       await aContract(product, { buyerId: tenantId, bookId, startsAt });
       await product.app.services.rating.rerate(product.scope(tenantId), startsAt);
@@ -354,7 +358,7 @@ describe('rating', () => {
     });
 
     test('before a contract stays unpriced, and what comes after it does not', async () => {
-      const { tenantId } = await aBuyer([{ meterId, model: perUnit('2') }], { startsAt: at('2026-11-10T10:15:00Z') });
+      const { tenantId } = await aBuyer([{ meterId, terms: perUnit('2') }], { startsAt: at('2026-11-10T10:15:00Z') });
       await use(tenantId, [tokens('2026-11-10T10:14:59Z', 5), tokens('2026-11-10T10:15:00Z', 7)]);
       await rate(product, tenantId);
       expect((await unpriced(tenantId)).map(({ reason, quantity }) => [reason, quantity])).toEqual([
@@ -364,7 +368,7 @@ describe('rating', () => {
     });
 
     test('for want of a price is kept and shown through the API, and charged by a version that has one', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, [
         tokens('2026-11-02T00:00:00Z', 5, 'unknown'),
         tokens('2026-11-02T00:00:00Z', 3, 'known'),
@@ -394,8 +398,8 @@ describe('rating', () => {
       await aVersion(product, {
         bookId,
         prices: [
-          { meterId, pattern: { model: 'known' }, model: perUnit('2') },
-          { meterId, name: 'Rest', model: perUnit('4') },
+          { meterId, pattern: { model: 'known' }, terms: perUnit('2') },
+          { meterId, name: 'Rest', terms: perUnit('4') },
         ],
         effectiveAt: at('2026-11-01T00:00:00Z'),
       });
@@ -410,7 +414,7 @@ describe('rating', () => {
     });
 
     test('before the first version takes effect is unpriced, and priced from its quarter hour on', async () => {
-      const { tenantId } = await aBuyer([{ meterId, model: perUnit('2') }], {
+      const { tenantId } = await aBuyer([{ meterId, terms: perUnit('2') }], {
         effectiveAt: at('2026-11-10T10:15:00Z'),
       });
       await use(tenantId, [tokens('2026-11-10T10:14:59Z', 5), tokens('2026-11-10T10:15:00Z', 7)]);
@@ -420,7 +424,7 @@ describe('rating', () => {
     });
 
     test('is never a charge of zero', async () => {
-      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, model: perUnit('2') }]);
+      const { tenantId } = await aBuyer([{ meterId, pattern: { model: 'known' }, terms: perUnit('2') }]);
       await use(tenantId, [tokens('2026-11-02T00:00:00Z', 5, 'unknown')]);
       await rate(product, tenantId);
       expect(await charges(tenantId)).toEqual([]);
@@ -455,12 +459,12 @@ describe('rating', () => {
 
   describe('a change of prices', () => {
     test('in the past charges the difference, by the version that holds since', async () => {
-      const { tenantId, bookId, versionId } = await aBuyer([{ meterId, model: perUnit('2') }]);
+      const { tenantId, bookId, versionId } = await aBuyer([{ meterId, terms: perUnit('2') }]);
       await use(tenantId, [tokens('2026-11-02T00:00:00Z', 100), tokens('2026-11-12T00:00:00Z', 10)]);
       await rate(product, tenantId);
       expect(await amounts(tenantId)).toEqual([['Tokens', '110', '220']]);
       const effectiveAt = at('2026-11-10T00:00:00Z');
-      const corrected = await aVersion(product, { bookId, prices: [{ meterId, model: perUnit('5') }], effectiveAt });
+      const corrected = await aVersion(product, { bookId, prices: [{ meterId, terms: perUnit('5') }], effectiveAt });
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
       expect(
         (await charges(tenantId)).map(({ price_version_id, quantity, amount }) => [price_version_id, quantity, amount]),
@@ -473,11 +477,11 @@ describe('rating', () => {
     });
 
     test('from before all usage brings the charge of the old price to zero and keeps it', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, name: 'Old', model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, name: 'Old', terms: perUnit('2') }]);
       await use(tenantId, [tokens('2026-11-02T00:00:00Z', 100)]);
       await rate(product, tenantId);
       const effectiveAt = at('2026-11-01T00:00:00Z');
-      await aVersion(product, { bookId, prices: [{ meterId, name: 'New', model: perUnit('1.5') }], effectiveAt });
+      await aVersion(product, { bookId, prices: [{ meterId, name: 'New', terms: perUnit('1.5') }], effectiveAt });
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
       expect(await amounts(tenantId)).toEqual([
         ['New', '100', '150'],
@@ -486,7 +490,7 @@ describe('rating', () => {
     });
 
     test('reaches every buyer on the book through the fact that publishing tells', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, terms: perUnit('2') }]);
       const other = await aTenant(product);
       await aContract(product, { buyerId: other, bookId });
       const before = await asSuperuser(product.database, "select id from outbox where topic = 'contract.changed'");
@@ -503,18 +507,13 @@ describe('rating', () => {
     });
 
     test('to the same prices in the middle of a period changes no total', async () => {
-      for (const model of [
-        { kind: 'FLAT', amount: '19.90' },
-        tiers('GRADUATED'),
-        tiers('VOLUME'),
-        { kind: 'PACKAGE', amount: '0.7', size: '100', free: '50' },
-      ]) {
-        const { tenantId, bookId } = await aBuyer([{ meterId, model }]);
+      for (const terms of [FLAT, tiers('GRADUATED'), tiers('VOLUME'), PACKAGE]) {
+        const { tenantId, bookId } = await aBuyer([{ meterId, terms }]);
         await use(tenantId, [tokens('2026-11-02T00:00:00Z', 90), tokens('2026-11-12T00:00:00Z', 950)]);
         await rate(product, tenantId);
         const [before] = await charges(tenantId);
         const effectiveAt = at('2026-11-10T00:00:00Z');
-        await aVersion(product, { bookId, prices: [{ meterId, model }], effectiveAt });
+        await aVersion(product, { bookId, prices: [{ meterId, terms }], effectiveAt });
         await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
         const after = await charges(tenantId);
         expect(formatDecimal(sum(after.map(({ amount }) => decimal(amount))))).toBe(before?.amount);
@@ -523,9 +522,9 @@ describe('rating', () => {
     });
 
     test('that was scheduled and withdrawn changes nothing, not even what was used beyond its instant', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, terms: perUnit('2') }]);
       const effectiveAt = at('2026-11-21T00:00:00Z');
-      const scheduled = await aVersion(product, { bookId, prices: [{ meterId, model: perUnit('9') }], effectiveAt });
+      const scheduled = await aVersion(product, { bookId, prices: [{ meterId, terms: perUnit('9') }], effectiveAt });
       await use(tenantId, [tokens('2026-11-20T00:00:00Z', 10), tokens('2026-11-21T00:00:00Z', 1)]);
       await rate(product, tenantId);
       expect((await amounts(tenantId)).map(([, , amount]) => amount).toSorted()).toEqual(['20', '9']);
@@ -536,19 +535,19 @@ describe('rating', () => {
     });
 
     test('that takes effect later leaves what was used before it as it is', async () => {
-      const { tenantId, bookId } = await aBuyer([{ meterId, model: perUnit('2') }]);
+      const { tenantId, bookId } = await aBuyer([{ meterId, terms: perUnit('2') }]);
       await use(tenantId, [tokens('2026-11-20T00:00:00Z', 10)]);
       await rate(product, tenantId);
       const before = await charges(tenantId);
       const effectiveAt = at('2026-11-25T00:00:00Z');
-      await aVersion(product, { bookId, prices: [{ meterId, model: perUnit('9') }], effectiveAt });
+      await aVersion(product, { bookId, prices: [{ meterId, terms: perUnit('9') }], effectiveAt });
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
       expect(await charges(tenantId)).toEqual(before);
     });
   });
 
   test('the charges of a tenant are read through the API, exact and with their explanation', async () => {
-    const { tenantId, versionId, contractId } = await aBuyer([{ meterId, name: 'Tokens', model: perMillion('2.50') }]);
+    const { tenantId, versionId, contractId } = await aBuyer([{ meterId, name: 'Tokens', terms: perMillion('2.50') }]);
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', '0.5'), tokens('2026-11-03T00:00:00Z', '1.5')]);
     await rate(product, tenantId);
     const answer = await product.graphql(
@@ -575,18 +574,21 @@ describe('rating', () => {
             priceBookVersionNumber: 1,
             meterId,
             dimensions: {},
-            modelKind: 'PER_UNIT',
+            model: 'UNIT',
             quantityFrom: '0',
             quantityTo: '2',
             cumulativeAmount: '0.000005',
             billedBefore: '0',
+            sentence: '2 × 2.5 / 1000000 = 0.000005; in total 0.000005 USD.',
             steps: [
               {
+                kind: 'UNITS',
                 tier: null,
                 from: '0',
                 upTo: null,
                 quantity: '2',
                 unitAmount: { amount: '2.5', per: '1000000' },
+                percent: null,
                 flat: '0',
                 packages: null,
                 amount: '0.000005',
@@ -605,7 +607,7 @@ describe('rating', () => {
     const { bookId } = await aPriceBook(product, {
       ownerId: reseller,
       currency: 'JPY',
-      prices: [{ meterId, model: perUnit('3') }],
+      prices: [{ meterId, terms: perUnit('3') }],
     });
     await aContract(product, { sellerId: reseller, buyerId: tenantId, bookId });
     await use(tenantId, [tokens('2026-11-02T00:00:00Z', 5)]);

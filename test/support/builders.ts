@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
+import type { PriceWindowJson } from '../../src/pricing/window.rules.js';
 import type { Product } from './product.js';
 
 /** A customer, or another kind of tenant, below the platform or below `parentId`. Returns its id. */
@@ -32,9 +34,11 @@ export async function aMeter(
     readonly key?: string;
     readonly eventType?: string;
     readonly filter?: string;
-    readonly aggregation?: 'SUM' | 'COUNT' | 'MAX' | 'LATEST' | 'UNIQUE_COUNT';
+    readonly aggregation?: 'SUM' | 'COUNT' | 'MAX' | 'LATEST' | 'UNIQUE_COUNT' | 'TIME_WEIGHTED';
     readonly valueProperty?: string | null;
     readonly dimensions?: readonly { readonly name: string; readonly property: string }[];
+    /** Whether prices may look at single events; not unless told. */
+    readonly keepsEvents?: boolean;
   } = {},
 ): Promise<string> {
   const made = await product.app.services.catalog.createMeter(product.scope(), {
@@ -45,6 +49,7 @@ export async function aMeter(
     valueProperty: meter.valueProperty === undefined ? 'tokens' : meter.valueProperty,
     dimensions: meter.dimensions ?? [{ name: 'model', property: 'model' }],
     unit: 'token',
+    keepsEvents: meter.keepsEvents ?? false,
     idempotencyKey: randomUUID(),
   });
 
@@ -54,12 +59,19 @@ export async function aMeter(
 export interface PriceGiven {
   readonly meterId: string;
   readonly name?: string;
+  /** That of the book when absent. */
+  readonly currency?: string;
   readonly pattern?: Readonly<Record<string, string>>;
-  readonly model: unknown;
+  /** Always when absent. */
+  readonly window?: PriceWindowJson;
+  readonly terms: PriceTermsJson;
 }
 
+/** So much for every unit. */
+export const perUnit = (unitAmount: string): PriceTermsJson => ({ model: 'UNIT', unitAmount });
+
 /** So much for every million units. */
-export const perMillion = (amount: string): unknown => ({ kind: 'PER_UNIT', rate: { amount, per: '1000000' } });
+export const perMillion = (unitAmount: string): PriceTermsJson => ({ model: 'UNIT', unitAmount, per: '1000000' });
 
 /** A price book with one version that holds from `effectiveAt` (the beginning of 2020 unless told otherwise). */
 export async function aPriceBook(
@@ -102,12 +114,7 @@ export async function aVersion(
   const { pricing } = product.app.services;
   const draft = await pricing.createVersion(scope, {
     priceBookId: version.bookId,
-    prices: version.prices.map(price => ({
-      meterId: price.meterId,
-      name: price.name ?? 'Tokens',
-      pattern: price.pattern ?? {},
-      model: price.model,
-    })),
+    prices: version.prices.map(price => ({ ...price, name: price.name ?? 'Tokens', pattern: price.pattern ?? {} })),
     idempotencyKey: randomUUID(),
   });
   await pricing.publish(scope, { versionId: draft.version.id, effectiveAt: version.effectiveAt });
