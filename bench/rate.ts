@@ -11,7 +11,7 @@ import { aStage, median, percentile, type Stage } from './stage.js';
 
 const HELP = `How long prices take, each figure beside a baseline of the same run.
 
-  npm run bench:rate -- [--prices 50] [--buckets 2000] [--cases 10000] [--estimates 2000]
+  npm run bench:rate -- [--only cases|period|estimate] [--prices 50] [--buckets 2000] [--cases 10000] [--estimates 2000]
 
 1. A tenant's open period rated: so many prices × buckets, in one transaction, as the worker does it after each batch of
    usage. Baseline: reading the same buckets, summed by meter and dimensions.
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     buckets: { type: 'string', default: '2000' },
     cases: { type: 'string', default: '10000' },
     estimates: { type: 'string', default: '2000' },
+    only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -240,17 +241,30 @@ function rateCases(): void {
   }
 }
 
-rateCases();
-const stage = await aStage({ worker: false });
+const wants = (part: string): boolean => values.only === undefined || values.only === part;
 
-const db = new pg.Client({ connectionString: stage.adminUrl });
+if (wants('cases')) {
+  rateCases();
+}
 
-try {
-  await db.connect();
-  const tenantId = await aBuyer(stage);
-  await rateOpenPeriod(stage, db, tenantId, await use(stage, db, tenantId));
-  await estimate(stage, tenantId);
-} finally {
-  await db.end();
-  await stage.close();
+if (wants('period') || wants('estimate')) {
+  const stage = await aStage({ worker: false });
+  const db = new pg.Client({ connectionString: stage.adminUrl });
+
+  try {
+    await db.connect();
+    const tenantId = await aBuyer(stage);
+    const buckets = await use(stage, db, tenantId);
+
+    if (wants('period')) {
+      await rateOpenPeriod(stage, db, tenantId, buckets);
+    }
+
+    if (wants('estimate')) {
+      await estimate(stage, tenantId);
+    }
+  } finally {
+    await db.end();
+    await stage.close();
+  }
 }

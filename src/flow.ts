@@ -1,7 +1,9 @@
 import type { AlertsService } from './alerts/index.js';
+import { contractsJobs } from './contracts/index.js';
 import { InvoicingService, invoicingJobs } from './invoicing/index.js';
 import type { Fact, JobDefinition, JobPayload, JobRequest } from './platform/index.js';
 import { ratingJobs, type WhenRated } from './rating/index.js';
+import { simulationJobs } from './simulation/index.js';
 import { webhooksJobs } from './webhooks/index.js';
 
 /*
@@ -9,7 +11,9 @@ import { webhooksJobs } from './webhooks/index.js';
  *
  *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · deliveries · audit
  *   prices or contract changed ──► rate again
+ *   contracts are to move ──► (found by the sweeps) move each ──► contract changed
  *   alert fired ──► wake subscribers        delivery queued ──► post the webhook
+ *   simulation started ──► replay its tenants
  *   grace over ──► close the period ──► invoice issued ──► delivery queued
  */
 
@@ -40,6 +44,7 @@ const FLOW: Readonly<Record<string, readonly Wake[]>> = {
   'contract.changed': [wake(ratingJobs.rerateTenant, ({ from = '' }) => ({ from }))],
   'price_book.changed': [wake(ratingJobs.repriceBook, ({ priceBookId = '', from = '' }) => ({ priceBookId, from }))],
   'webhook_delivery.queued': [wake(webhooksJobs.deliver, ({ deliveryId = '' }) => ({ deliveryId }))],
+  'simulation.queued': [wake(simulationJobs.run, ({ simulationId = '' }) => ({ simulationId }))],
   'spend_alert.fired': [],
   'invoice.issued': [],
 };
@@ -89,6 +94,8 @@ export function jobsDue(due: {
     readonly due: string;
   }[];
   readonly invoices: readonly { readonly tenantId: string; readonly invoiceId: string }[];
+  readonly moves: readonly { readonly tenantId: string; readonly migrationId: string; readonly contractId: string }[];
+  readonly simulations: readonly { readonly tenantId: string; readonly simulationId: string }[];
   readonly now: Date;
 }): JobRequest[] {
   const minute = Math.floor(due.now.getTime() / 60_000);
@@ -109,6 +116,16 @@ export function jobsDue(due: {
     ),
     ...due.invoices.map(({ tenantId, invoiceId }) =>
       request(invoicingJobs.closePeriod, { v: 1, tenantId, invoiceId }, `${invoiceId}_sweep${tenMinutes}`),
+    ),
+    ...due.moves.map(({ tenantId, migrationId, contractId }) =>
+      request(
+        contractsJobs.moveContract,
+        { v: 1, tenantId, migrationId, contractId },
+        `${migrationId}_${contractId}_sweep${minute}`,
+      ),
+    ),
+    ...due.simulations.map(({ tenantId, simulationId }) =>
+      request(simulationJobs.run, { v: 1, tenantId, simulationId }, `${simulationId}_sweep${minute}`),
     ),
   ];
 }

@@ -2,11 +2,23 @@ import { Arg, Authorized, Ctx, Field, ID, ObjectType, Query, Resolver } from 'ty
 import { ApiKey, ApiKeyType } from './access/index.js';
 import { AlertFiring, AlertFiringType, SpendAlert, SpendAlertType } from './alerts/index.js';
 import { Meter, MeterType, Model, ModelType } from './catalog/index.js';
-import { Contract, ContractType } from './contracts/index.js';
+import { Contract, ContractMigration, ContractMigrationType, ContractType } from './contracts/index.js';
 import { Invoice, InvoiceType } from './invoicing/index.js';
 import { inTransaction, isId, Node, type GraphqlContext, type Scope } from './platform/index.js';
-import { Price, PriceBook, PriceBookType, PriceBookVersion, PriceBookVersionType, PriceType } from './pricing/index.js';
+import {
+  FxSnapshot,
+  FxSnapshotType,
+  Price,
+  PriceBook,
+  PriceBookType,
+  PriceBookVersion,
+  PriceBookVersionType,
+  PriceImport,
+  PriceImportType,
+  PriceType,
+} from './pricing/index.js';
 import { ChargeType, type RatingService } from './rating/index.js';
+import { Simulation, SimulationType } from './simulation/index.js';
 import { Tenant, TenantType, type TenantsService } from './tenants/index.js';
 import { WebhookDelivery, WebhookDeliveryType, WebhookEndpoint, WebhookEndpointType } from './webhooks/index.js';
 
@@ -47,8 +59,14 @@ const kinds = (rating: RatingService): Readonly<Record<string, Kind>> => ({
   pb: entity('pricing:read', PriceBook, PriceBookType.from),
   pbv: entity('pricing:read', PriceBookVersion, PriceBookVersionType.from),
   prc: entity('pricing:read', Price, PriceType.from),
+  // Imports of costs have a beginning of their own: who may read prices may not always read those.
+  pim: entity('pricing:read', PriceImport, PriceImportType.from),
+  cim: entity('costs:read', PriceImport, PriceImportType.from),
+  fxs: entity('pricing:read', FxSnapshot, FxSnapshotType.from),
   con: entity('pricing:read', Contract, ContractType.from),
+  cmg: entity('pricing:read', ContractMigration, ContractMigrationType.from),
   inv: entity('billing:read', Invoice, InvoiceType.from),
+  sim: entity('pricing:read', Simulation, SimulationType.from),
   whe: entity('webhooks:read', WebhookEndpoint, WebhookEndpointType.from),
   whd: entity('webhooks:read', WebhookDelivery, WebhookDeliveryType.from),
   alr: entity('alerts:read', SpendAlert, SpendAlertType.from),

@@ -1,4 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { Decimal } from '../money/index.js';
+import { DecimalColumn } from '../platform/index.js';
 
 const ContractSchema = defineEntity({
   name: 'Contract',
@@ -8,7 +10,11 @@ const ContractSchema = defineEntity({
     id: p.string().primary(),
     sellerId: p.string(),
     priceBookId: p.string(),
+    /** The version that prices all of it; null follows the book as it publishes. */
+    priceBookVersionId: p.string().nullable(),
     currency: p.string(),
+    /** What the buyer commits to spend, in the currency; decides discounts of the kind COMMITMENT. */
+    commitmentAmount: p.type(DecimalColumn).$type<Decimal>().nullable(),
     startsAt: p.datetime(),
     endsAt: p.datetime().nullable(),
     graceHours: p.integer(),

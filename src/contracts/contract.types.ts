@@ -1,5 +1,6 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
-import { connectionOf, IDEMPOTENCY_KEY, Node, OncePayload } from '../platform/index.js';
+import { formatDecimal } from '../money/index.js';
+import { connectionOf, DecimalScalar, IDEMPOTENCY_KEY, Node, OncePayload } from '../platform/index.js';
 import type { Contract } from './contract.entity.js';
 
 @ObjectType('Contract', { implements: Node, description: "A tenant on a seller's price book for a time." })
@@ -13,8 +14,20 @@ export class ContractType extends Node {
   @Field(() => ID, { description: "The seller's price book." })
   priceBookId!: string;
 
-  @Field(() => String, { description: 'ISO 4217 code of the book.' })
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The version that prices all of it, whatever the book publishes; null follows the book.',
+  })
+  priceBookVersionId!: string | null;
+
+  @Field(() => String, { description: 'ISO 4217 code; only prices in it apply. Nothing is converted.' })
   currency!: string;
+
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: 'What the buyer commits to spend, in the currency; null for nothing.',
+  })
+  commitmentAmount!: string | null;
 
   @Field(() => Date, { description: 'From when the prices hold.' })
   startsAt!: Date;
@@ -31,7 +44,9 @@ export class ContractType extends Node {
       buyerId: contract.tenantId,
       sellerId: contract.sellerId,
       priceBookId: contract.priceBookId,
+      priceBookVersionId: contract.priceBookVersionId ?? null,
       currency: contract.currency,
+      commitmentAmount: contract.commitmentAmount ? formatDecimal(contract.commitmentAmount) : null,
       startsAt: contract.startsAt,
       endsAt: contract.endsAt ?? null,
       graceHours: contract.graceHours,
@@ -57,6 +72,25 @@ export class ContractCreateInput {
 
   @Field(() => ID, { description: 'A price book of the seller.' })
   priceBookId!: string;
+
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'A published version of the book that prices the whole contract from its effective instant on, whatever the book publishes later. By default the contract follows the book.',
+  })
+  priceBookVersionId?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'ISO 4217 code of the prices that apply and of the invoices; that of the book by default.',
+  })
+  currency?: string | null;
+
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: 'What the buyer commits to spend, in the currency: above 0. It decides discounts for commitments.',
+  })
+  commitmentAmount?: string | null;
 
   @Field(() => Date, {
     description: 'From when: a quarter hour, also in the past. The contract that runs then ends there.',

@@ -1,28 +1,33 @@
-import { record } from '../audit/index.js';
+import { type Decimal, parseDecimal } from '../money/index.js';
 import {
-  announce,
   asTenant,
   DomainError,
-  ErrorCode,
   findPage,
   inTransaction,
-  newId,
   once,
-  query,
   type PageArguments,
   type Scope,
 } from '../platform/index.js';
-import { isQuarterHour, type PricingService } from '../pricing/index.js';
+import { isQuarterHour, type LiveVersion, type PriceBook, type PricingService } from '../pricing/index.js';
 import type { TenantsService } from '../tenants/index.js';
+import { beginContract, type ContractTerms } from './contract-start.js';
 import { Contract } from './contract.entity.js';
 
 export interface ContractCreate {
   readonly buyerId: string;
   readonly priceBookId: string;
+  /** A published version that prices the whole contract; the book as it publishes when absent. */
+  readonly priceBookVersionId?: string | null;
+  /** That of the book when absent. */
+  readonly currency?: string | null;
+  /** What the buyer commits to spend; a decimal string above 0. */
+  readonly commitmentAmount?: string | null;
   readonly startsAt: Date;
   readonly graceHours: number;
   readonly idempotencyKey: string;
 }
+
+const AMOUNT_DIGITS = { integerDigits: 16, fractionDigits: 12 };
 
 /** Which tenant is on which price book from when. */
 export class ContractsService {
@@ -48,77 +53,79 @@ export class ContractsService {
       throw DomainError.invalid('the buyer is a tenant below the seller', ['buyerId']);
     }
 
+    const commitmentAmount = readCommitment(input.commitmentAmount ?? null);
+
     return inTransaction(seller, async tx => {
       const buyer = await this.tenants.get(tx, input.buyerId, ['buyerId']);
       const book = await this.pricing.book(tx, input.priceBookId);
       const { idempotencyKey, ...draft } = input;
-      const { id, replayed } = await once(tx, 'contractCreate', idempotencyKey, draft, () =>
-        asTenant(tx, buyer.id, own => this.#begin(own, buyer.ancestors, seller.tenantId, book.currency, draft)),
-      );
+      const { id, replayed } = await once(tx, 'contractCreate', idempotencyKey, draft, async () => {
+        const terms = await this.terms(tx, book, {
+          versionId: draft.priceBookVersionId ?? null,
+          currency: draft.currency ?? null,
+        });
+
+        return asTenant(tx, buyer.id, own =>
+          beginContract(own, buyer.ancestors, {
+            ...terms,
+            commitmentAmount,
+            startsAt: draft.startsAt,
+            graceHours: draft.graceHours,
+          }),
+        );
+      });
 
       return { contract: await tx.em.findOneOrFail(Contract, { id }), replayed };
     });
   }
 
-  async #begin(
+  /**
+   * What a contract on a book, or pinned to a version of it, can say: refuses a version that is not published, and a
+   * currency in which there is no price, for all usage would be unpriced. `tx` acts for the seller.
+   */
+  async terms(
     tx: Scope,
-    lineage: readonly string[],
-    sellerId: string,
-    currency: string,
-    draft: Omit<ContractCreate, 'idempotencyKey'>,
-  ): Promise<string> {
-    // One at a time per buyer; the exclusion constraint is what holds if this lock were ever forgotten.
-    await query(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 1))', [tx.tenantId]);
-    const later = await tx.em.findOne(Contract, { tenantId: tx.tenantId, startsAt: { $gte: draft.startsAt } });
+    book: Pick<PriceBook, 'id' | 'name' | 'currency'>,
+    asked: { readonly versionId: string | null; readonly currency: string | null },
+  ): Promise<Pick<ContractTerms, 'sellerId' | 'priceBookId' | 'priceBookVersionId' | 'currency'>> {
+    const { versionId } = asked;
 
-    if (later) {
-      throw new DomainError(
-        ErrorCode.ALREADY_EXISTS,
-        `tenant ${tx.tenantId} has a contract from ${later.startsAt.toISOString()}; a new one starts after it`,
-        ['startsAt'],
+    if (versionId !== null) {
+      await this.pricing.pinnable(tx, book.id, versionId, ['priceBookVersionId']);
+    }
+
+    const currency = asked.currency ?? book.currency;
+    const found = await this.pricing.currenciesOf(tx, book.id, versionId);
+    // A book without any price yet is taken at its word.
+    const known = found.size > 0 ? [...found].sort() : [book.currency];
+
+    if (!known.includes(currency)) {
+      throw DomainError.invalid(
+        `${book.name} has no price in ${currency.slice(0, 20)}, and nothing is converted: choose a currency it has (${known.join(', ')})`,
+        ['currency'],
       );
     }
 
-    const running = await tx.em.findOne(Contract, {
-      tenantId: tx.tenantId,
-      $or: [{ endsAt: null }, { endsAt: { $gt: draft.startsAt } }],
-    });
+    return { sellerId: tx.tenantId, priceBookId: book.id, priceBookVersionId: versionId, currency };
+  }
 
-    // Both sellers are above the buyer; one further down does not end what one further up has sold.
-    if (running && lineage.indexOf(running.sellerId) < lineage.indexOf(sellerId)) {
-      throw new DomainError(
-        ErrorCode.FORBIDDEN,
-        `tenant ${tx.tenantId} has a contract with a seller further up, and only that seller or one above it can replace it`,
-        ['buyerId'],
-      );
-    }
+  /**
+   * What prices a contract, by effective instant: its book as it publishes, or the version it is pinned to. In a stretch of
+   * time, ever unless told. `tx` acts for the buyer.
+   */
+  async versionsOf(
+    tx: Scope,
+    contract: Contract,
+    within?: { readonly start: Date; readonly end: Date | null },
+  ): Promise<LiveVersion[]> {
+    const { sellerId, priceBookId, priceBookVersionId = null } = contract;
 
-    if (running) {
-      const before = { endsAt: running.endsAt ?? null };
-      running.endsAt = draft.startsAt;
-      await record(tx, {
-        action: 'contract.ended',
-        subjectId: running.id,
-        before,
-        after: { endsAt: draft.startsAt },
-      });
-    }
-
-    const contract = tx.em.create(Contract, {
-      tenantId: tx.tenantId,
-      id: newId('con', tx.now),
-      sellerId,
-      priceBookId: draft.priceBookId,
-      currency,
-      startsAt: draft.startsAt,
-      endsAt: null,
-      graceHours: draft.graceHours,
-      createdAt: tx.now,
-    });
-    await record(tx, { action: 'contract.created', subjectId: contract.id, after: { sellerId, ...draft } });
-    await announce(tx, 'contract.changed', { from: draft.startsAt.toISOString() });
-
-    return contract.id;
+    return asTenant(tx, sellerId, seller =>
+      this.pricing.published(seller, priceBookId, {
+        versionId: priceBookVersionId,
+        ...(within ? { within } : {}),
+      }),
+    );
   }
 
   /** The contracts under which a tenant buys, newest first. */
@@ -131,16 +138,29 @@ export class ContractsService {
     return tx.em.find(Contract, { tenantId: tx.tenantId }, { orderBy: { startsAt: 'asc' } });
   }
 
-  /** The buyers that the scope's tenant (the seller) has on one of its books at or after an instant. */
+  /**
+   * The buyers that the scope's tenant (the seller) has, at or after an instant, on one of its books or on one that takes
+   * prices over from it.
+   */
   async buyersOf(scope: Scope, priceBookId: string, from: Date): Promise<string[]> {
-    const contracts = await inTransaction(scope, tx =>
+    const contracts = await inTransaction(scope, async tx =>
       tx.em.find(Contract, {
         sellerId: tx.tenantId,
-        priceBookId,
+        priceBookId: { $in: await this.pricing.booksOn(tx, priceBookId) },
         $or: [{ endsAt: null }, { endsAt: { $gt: from } }],
       }),
     );
 
     return [...new Set(contracts.map(contract => contract.tenantId))].sort();
   }
+}
+
+function readCommitment(text: string | null): Decimal | null {
+  const amount = text === null ? null : parseDecimal(text, AMOUNT_DIGITS);
+
+  if (text !== null && !amount?.gt(0)) {
+    throw DomainError.invalid('commitmentAmount is a decimal string above 0, such as "10000"', ['commitmentAmount']);
+  }
+
+  return amount;
 }

@@ -1,5 +1,10 @@
+export { ContractMigration, contractMigrationEntities } from './contract-migration.entity.js';
+export { ContractMigrationResolver } from './contract-migration.resolver.js';
+export { ContractMigrationType } from './contract-migration.types.js';
+export { ContractMigrationsService, type Move, type MovingContracts } from './contract-migrations.service.js';
 export { Contract, contractEntities } from './contract.entity.js';
 export { ContractResolver } from './contract.resolver.js';
 export { ContractType } from './contract.types.js';
+export { contractsHandlers, contractsJobs } from './contracts.jobs.js';
 export { ContractsService } from './contracts.service.js';
 export { gapsWithin, monthOf, periodsWithin, type Period } from './period.rules.js';

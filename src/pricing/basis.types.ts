@@ -127,7 +127,7 @@ registerEnumType(DiscountModeEnum, {
 
 @ObjectType('DiscountTier', { description: 'A stretch of money with its rate.' })
 @InputType('DiscountTierInput', { description: 'A stretch of money with its rate.' })
-export class DiscountTierType {
+class DiscountTierType {
   @Field(() => DecimalScalar, {
     nullable: true,
     description: 'The last amount in the tier; null in the last tier, which is open.',

@@ -23,4 +23,3 @@ export { isQuarterHour } from './version.rules.js';
 export { asksWithoutUsage, rateBetween } from './rate.rules.js';
 export { isActive, windowKey } from './window.rules.js';
 export { worstBetween } from './worst.rules.js';
-export { indexPrices } from './price-index.rules.js';

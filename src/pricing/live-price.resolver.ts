@@ -58,7 +58,8 @@ function placeOf({ id, takenBy }: LivePrice): string {
 export class VersionDiffResolver {
   @Authorized('pricing:read')
   @FieldResolver(() => PriceChangeConnection, {
-    description: 'The changes: changed prices first, then added and removed ones.',
+    description:
+      'The changes: changed prices first, then added and removed ones, each by meter, currency and dimensions.',
   })
   changes(
     @Root() diff: PriceBookVersionDiffType,

@@ -99,6 +99,10 @@ export function readPriceDraft(price: PriceDraft, meter: Meter, bookCurrency: st
     throw DomainError.invalid(refusal?.message ?? 'the window cannot be read', [...field, ...(refusal?.field ?? [])]);
   }
 
+  if (window && terms.terms.prorated) {
+    throw DomainError.invalid('a prorated price holds for whole periods and has no window', [...field, 'window']);
+  }
+
   return {
     meterId: meter.id,
     name,

@@ -60,11 +60,11 @@ export class PriceBookVersionDiffType {
   @Field(() => Int, { description: 'Prices that say the same in both.' })
   same!: number;
 
-  /** All changes: changed ones first, then added and removed ones. */
+  /** All changes: changed ones first, then added and removed ones, each by meter, currency and dimensions. */
   all!: readonly PriceChangeType[];
 
   static of(from: LiveVersion, to: LiveVersion): PriceBookVersionDiffType {
-    const { added, changed, removed, same } = diffPrices(from.prices.map(itemOf), to.prices.map(itemOf));
+    const { added, changed, removed, same } = diffPrices(itemsOf(from), itemsOf(to));
     const change = (kind: PriceChangeKindEnum, before: Item | null, after: Item | null, ratio: string | null = null) =>
       Object.assign(new PriceChangeType(), {
         kind,
@@ -92,6 +92,11 @@ interface Item {
   readonly name: string;
   readonly terms: string;
   readonly price: LivePrice;
+}
+
+/** By meter, currency and dimensions, so that the pages of a diff are the same each time. */
+function itemsOf({ prices }: LiveVersion): Item[] {
+  return prices.map(itemOf).sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 function itemOf(price: LivePrice): Item {

@@ -46,6 +46,7 @@ type Meters = ReadonlyMap<string, Meter>;
 
 const MAX_ADJUSTMENTS = 1_000;
 const MAX_DISCOUNTS = 100;
+const MAX_DIMENSIONS = 16;
 
 /** The meters that a basis and discounts name. */
 export function metersNamed(basis: BasisDraft | null, discounts: readonly DiscountDraft[]): string[] {
@@ -63,7 +64,7 @@ export async function readBasis(
   const { versionId = null, adjustments = [], fxSnapshotId = null } = draft;
   const parent = await bookById(tx, draft.priceBookId, ['basis', 'priceBookId']);
   const version = versionId === null ? null : await versionById(tx, versionId, ['basis', 'versionId']);
-  refuseParentVersion(parent, version);
+  refuseParentVersion(parent, version, ['basis', 'versionId']);
 
   if (adjustments.length > MAX_ADJUSTMENTS) {
     throw DomainError.invalid(`a basis has up to ${MAX_ADJUSTMENTS} adjustments`, ['basis', 'adjustments']);
@@ -114,7 +115,7 @@ export async function refuseStaleBasis(tx: Scope, { priceBookId, basis }: PriceB
   await refuseBasis(tx, { child: priceBookId, parent: basis.priceBookId }, ['versionId']);
   const parent = await bookById(tx, basis.priceBookId, ['versionId']);
   const version = basis.versionId === null ? null : await versionById(tx, basis.versionId, ['versionId']);
-  refuseParentVersion(parent, version);
+  refuseParentVersion(parent, version, ['versionId']);
 }
 
 /**
@@ -148,16 +149,20 @@ export async function refuseAmbiguous(
 }
 
 /** Refuses the version of a basis when it is none of the parent's, or none that holds at some time. */
-function refuseParentVersion(parent: Pick<PriceBook, 'id' | 'name'>, version: PriceBookVersion | null): void {
+function refuseParentVersion(
+  parent: Pick<PriceBook, 'id' | 'name'>,
+  version: PriceBookVersion | null,
+  field: readonly string[],
+): void {
   if (version && version.priceBookId !== parent.id) {
-    throw DomainError.notFound(`version of ${parent.name}`, version.id, ['basis', 'versionId']);
+    throw DomainError.notFound(`version of ${parent.name}`, version.id, field);
   }
 
   if (version && version.status !== 'PUBLISHED') {
     throw new DomainError(
       ErrorCode.INVALID_TRANSITION,
       `version ${version.number} of ${parent.name} is ${version.status}; take over a published one`,
-      ['basis', 'versionId'],
+      field,
     );
   }
 }
@@ -262,6 +267,10 @@ function refuseScope(
 
   if (meter === undefined) {
     throw DomainError.notFound('meter', meterId ?? '', [...field, 'meterId']);
+  }
+
+  if (Object.keys(pattern).length > MAX_DIMENSIONS) {
+    throw DomainError.invalid(`dimensions names up to ${MAX_DIMENSIONS} dimensions`, [...field, 'dimensions']);
   }
 
   for (const [name, value] of Object.entries(pattern)) {

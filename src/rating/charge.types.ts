@@ -17,7 +17,7 @@ export class ChargeType extends Node {
   @Field(() => Date, { description: '… and ends before here.' })
   periodEnd!: Date;
 
-  @Field(() => ID, { description: 'The price that priced it.' })
+  @Field(() => ID, { description: 'The price that priced it, or the discount that was taken off.' })
   priceId!: string;
 
   @Field(() => ID, { description: 'The version of the price book that priced it.' })

@@ -1,7 +1,7 @@
 import type { CatalogService } from '../catalog/index.js';
 import { monthOf, type Contract, type ContractsService } from '../contracts/index.js';
 import { type Decimal, decimal, divide, formatDecimal, maxOf, parseDecimal, sum, ZERO } from '../money/index.js';
-import { asTenant, DomainError, inTransaction, query, type Scope } from '../platform/index.js';
+import { DomainError, inTransaction, query, type Scope } from '../platform/index.js';
 import {
   isActive,
   looksAtEvents,
@@ -11,7 +11,6 @@ import {
   worstBetween,
   type LivePrice,
   type LiveVersion,
-  type PricingService,
 } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
 import { measureEvent, type Measure } from '../usage/index.js';
@@ -67,7 +66,6 @@ export class EstimateService {
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
-    private readonly pricing: PricingService,
     private readonly contracts: ContractsService,
   ) {}
 
@@ -77,12 +75,22 @@ export class EstimateService {
       const tenant = await this.tenants.own(tx);
       const [expected, worst] = await this.#measures(tx, tenant, request);
       const terms = await this.#terms(tx, tenant);
-      const positions = terms ? await this.#positions(tx, terms) : new Map<string, Decimal>();
+      // Asked for by the first price whose next unit may cost something else than the last one.
+      let known: Promise<Map<string, Decimal>> | null = null;
+      const positionOf = async (price: LivePrice): Promise<Decimal> => {
+        if (!terms || isSameEverywhere(price.terms)) {
+          return ZERO;
+        }
+
+        known ??= this.#positions(tx, terms);
+
+        return (await known).get(price.id) ?? ZERO;
+      };
       const items: EstimateItem[] = [];
 
       for (const measure of expected) {
         const most = worst.find(other => other.meterId === measure.meterId && other.dimensions === measure.dimensions);
-        items.push(await this.#item(tx, tenant, terms, positions, measure, most?.quantity ?? measure.quantity));
+        items.push(await this.#item(tx, tenant, terms, positionOf, measure, most?.quantity ?? measure.quantity));
       }
 
       const isPriced = items.every(item => item.expected !== null && item.worst !== null);
@@ -151,12 +159,10 @@ export class EstimateService {
       return null;
     }
 
-    const versions = await asTenant(tx, contract.sellerId, seller =>
-      this.pricing.published(seller, contract.priceBookId, {
-        versionId: contract.priceBookVersionId ?? null,
-        within: { start: tx.now, end: new Date(tx.now.getTime() + 1) },
-      }),
-    );
+    const versions = await this.contracts.versionsOf(tx, contract, {
+      start: tx.now,
+      end: new Date(tx.now.getTime() + 1),
+    });
     const version = versions.findLast(({ effectiveAt }) => effectiveAt <= tx.now);
     const windows = version?.prices.flatMap(({ window }) => window ?? []) ?? [];
     const month = monthOf(tx.now, tenant.timeZone);
@@ -190,7 +196,7 @@ export class EstimateService {
     tx: Scope,
     tenant: Tenant,
     terms: Terms | null,
-    positions: ReadonlyMap<string, Decimal>,
+    positionOf: (price: LivePrice) => Promise<Decimal>,
     measure: Measure,
     most: Decimal,
   ): Promise<EstimateItem> {
@@ -206,7 +212,7 @@ export class EstimateService {
       of.terms.pricing.model === 'COST_PLUS'
         ? this.#costOf(tx, tenant, terms, measure.meterId, as, quantity)
         : shareOf(measure, terms, tx.now, quantity);
-    const position = positions.get(price.id) ?? ZERO;
+    const position = await positionOf(price);
     const expected = await value(measure.quantity, price, dimensions);
     const worst: (Decimal | null)[] = [];
 
@@ -215,7 +221,7 @@ export class EstimateService {
       const quantity = other ? await value(most, other, as) : null;
 
       if (other && quantity) {
-        worst.push(worstBetween(other.terms, positions.get(other.id) ?? ZERO, quantity));
+        worst.push(worstBetween(other.terms, await positionOf(other), quantity));
       }
     }
 
@@ -293,6 +299,16 @@ function shareOf(measure: Measure, { period }: Terms, now: Date, quantity: Decim
         decimal(period.end.getTime() - period.start.getTime()),
       )
     : quantity;
+}
+
+/** Whether a unit costs the same wherever the period stands. */
+function isSameEverywhere({ pricing, conversion, freeUnits, maximum }: LivePrice['terms']): boolean {
+  return (
+    ['UNIT', 'DYNAMIC', 'COST_PLUS'].includes(pricing.model) &&
+    conversion === null &&
+    freeUnits.isZero() &&
+    maximum === null
+  );
 }
 
 /** What the usage adds where the price stands. A price that looks at single events takes this one for a paid one. */

@@ -124,10 +124,14 @@ export class RatingService {
     const months = new Set<string>();
 
     for (const contract of await this.contracts.all(tx)) {
-      const start = new Date(Math.max(from.getTime(), contract.startsAt.getTime(), tx.now.getTime() - OPENED_MS));
-      const end = contract.endsAt && contract.endsAt < tx.now ? contract.endsAt : tx.now;
+      // A contract that begins later opens its first month now, for nobody looks at it again when it begins.
+      const latest = Math.max(tx.now.getTime(), contract.startsAt.getTime());
+      const end = new Date(Math.min(latest, (contract.endsAt ?? new Date(latest)).getTime()));
+      const start = new Date(
+        Math.max(Math.min(from.getTime(), latest), contract.startsAt.getTime(), latest - OPENED_MS),
+      );
 
-      if (start <= end && (levels.length > 0 || (await this.#asksWithoutUsage(tx, contract)))) {
+      if (start <= end && (levels.length > 0 || (await this.#asksWithoutUsage(tx, contract, start)))) {
         monthsBetween(start, end).forEach(month => months.add(month));
       }
     }
@@ -140,8 +144,8 @@ export class RatingService {
     }
   }
 
-  async #asksWithoutUsage(tx: Scope, contract: Contract): Promise<boolean> {
-    const versions = await this.contracts.versionsOf(tx, contract);
+  async #asksWithoutUsage(tx: Scope, contract: Contract, start: Date): Promise<boolean> {
+    const versions = await this.contracts.versionsOf(tx, contract, { start, end: contract.endsAt ?? null });
 
     return versions.some(({ prices }) => prices.some(({ terms }) => asksWithoutUsage(terms)));
   }

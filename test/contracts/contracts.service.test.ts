@@ -14,7 +14,7 @@ describe('contracts', () => {
   beforeAll(async () => {
     product = await aProduct({ now: at('2026-11-20T12:00:00Z') });
     meterId = await aMeter(product);
-    ({ bookId } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('2') }] }));
+    ({ bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('2') }] }));
   });
 
   afterAll(() => product.close());
@@ -218,7 +218,7 @@ describe('contracts', () => {
     const beside = await aTenant(product);
     const { bookId: own } = await aPriceBook(product, {
       ownerId: reseller,
-      prices: [{ meterId, model: perMillion('3') }],
+      prices: [{ meterId, terms: perMillion('3') }],
     });
 
     for (const buyerId of [beside, product.platformId, `ten_${'0'.repeat(26)}`, 'nonsense']) {
@@ -236,7 +236,7 @@ describe('contracts', () => {
     const buyerId = await aTenant(product, { parentId: reseller });
     const { bookId: theirs } = await aPriceBook(product, {
       ownerId: reseller,
-      prices: [{ meterId, model: perMillion('3') }],
+      prices: [{ meterId, terms: perMillion('3') }],
     });
     await refused(
       product.scope(reseller),
@@ -249,7 +249,7 @@ describe('contracts', () => {
   test('a reseller cannot end what the platform sells to the reseller’s customer; the platform can end what the reseller sells', async () => {
     const reseller = await aTenant(product, { kind: 'RESELLER' });
     const buyerId = await aTenant(product, { parentId: reseller });
-    const own = await aPriceBook(product, { ownerId: reseller, prices: [{ meterId, model: perMillion('3') }] });
+    const own = await aPriceBook(product, { ownerId: reseller, prices: [{ meterId, terms: perMillion('3') }] });
     await aContract(product, { buyerId, bookId });
     const before = await rows(buyerId);
     await refused(
@@ -273,7 +273,7 @@ describe('contracts', () => {
     const buyerId = await aTenant(product, { parentId: reseller });
     const { bookId: own } = await aPriceBook(product, {
       ownerId: reseller,
-      prices: [{ meterId, model: perMillion('3') }],
+      prices: [{ meterId, terms: perMillion('3') }],
     });
     const { contract } = await create(product.scope(reseller), { buyerId, priceBookId: own });
     expect(contract.sellerId).toBe(reseller);
@@ -286,7 +286,7 @@ describe('contracts', () => {
   });
 
   test('a seller finds its buyers on a book from an instant on, each once, and no other’s', async () => {
-    const { bookId: book } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('1') }] });
+    const { bookId: book } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('1') }] });
     const [early, late, both] = [await aTenant(product), await aTenant(product), await aTenant(product)];
     await create(product.scope(), { buyerId: early, priceBookId: book });
     await create(product.scope(), { buyerId: early, startsAt: at('2026-03-01T00:00:00Z') });
@@ -334,7 +334,7 @@ describe('contracts', () => {
     const reseller = await aTenant(product, { kind: 'RESELLER' });
     const { bookId: own } = await aPriceBook(product, {
       ownerId: reseller,
-      prices: [{ meterId, model: perMillion('3') }],
+      prices: [{ meterId, terms: perMillion('3') }],
     });
     const idempotencyKey = randomUUID();
     const one = await create(product.scope(), { buyerId: await aTenant(product), idempotencyKey });
@@ -398,7 +398,7 @@ describe('contracts', () => {
     };
 
     test('keeps what was used before and gives the rest to the new one', async () => {
-      const { bookId: dear } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('10') }] });
+      const { bookId: dear } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('10') }] });
       const buyerId = await aTenant(product);
       const old = await aContract(product, { buyerId, bookId });
       await product.app.services.usage.accept(
@@ -418,7 +418,7 @@ describe('contracts', () => {
     });
 
     test('is not charged twice where the new one begins at the end of a month in UTC but not in its zone', async () => {
-      const { bookId: dear } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('10') }] });
+      const { bookId: dear } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('10') }] });
       const buyerId = await aTenant(product, { timeZone: 'America/New_York' });
       const old = await aContract(product, { buyerId, bookId });
       // Still October in New York.
@@ -443,7 +443,7 @@ describe('contracts', () => {
     });
 
     test('asks for nothing in the months that the new one has taken over', async () => {
-      const { bookId: dear } = await aPriceBook(product, { prices: [{ meterId, model: perMillion('10') }] });
+      const { bookId: dear } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('10') }] });
       const buyerId = await aTenant(product);
       const old = await aContract(product, { buyerId, bookId });
       await product.app.services.usage.accept(
@@ -465,7 +465,7 @@ describe('contracts', () => {
     test('keeps no unpriced usage in the months that the new one has taken over', async () => {
       const other = await aMeter(product, { eventType: 'image.made', aggregation: 'COUNT', valueProperty: null });
       const { bookId: whole } = await aPriceBook(product, {
-        prices: [{ meterId: other, model: perMillion('1000000') }],
+        prices: [{ meterId: other, terms: perMillion('1000000') }],
       });
       const buyerId = await aTenant(product);
       const old = await aContract(product, { buyerId, bookId });

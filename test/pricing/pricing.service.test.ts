@@ -186,6 +186,12 @@ describe('price books', () => {
       ['prices', '0', 'meterId'],
     ],
     [
+      'a prorated price on a meter that keeps no events',
+      [{ terms: { model: 'UNIT', unitAmount: '1', prorated: true } }],
+      'INVALID_INPUT',
+      ['prices', '0', 'meterId'],
+    ],
+    [
       'a window that ends before it begins',
       [{ window: { from: '2026-11-21T00:00:00Z', until: '2026-11-20T00:00:00Z' } }],
       'INVALID_INPUT',

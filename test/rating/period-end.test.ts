@@ -108,6 +108,17 @@ describe('the end of a period', () => {
     expect(await charged(tenantId)).toEqual(['2026-08 Fee 5', '2026-09 Fee 5', '2026-10 Fee 5']);
   });
 
+  test('asks from its first month on for what a contract that begins later is due', async () => {
+    const tenantId = await aBuyer(
+      [{ meterId, name: 'Fee', terms: { model: 'FLAT', flatAmount: '7' } }],
+      at('2026-12-10T00:00:00Z'),
+    );
+    await endOf('2026-12-31T00:00:00Z', tenantId);
+    expect(await charged(tenantId)).toEqual([]);
+    await endOf('2027-02-01T00:00:00Z', tenantId);
+    expect(await charged(tenantId)).toEqual(['2026-12 Fee 7', '2027-01 Fee 7']);
+  });
+
   test('leaves tenants without such prices alone', async () => {
     const tenantId = await aBuyer([{ meterId, name: 'Tokens', terms: { model: 'UNIT', unitAmount: '10' } }]);
     await endOf('2027-02-01T00:00:00Z', tenantId);
