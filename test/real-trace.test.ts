@@ -28,8 +28,8 @@ const MODEL = 'gpt-6.2-sol';
     const output = await aMeter(product, { key: 'output_tokens', valueProperty: 'output_tokens' });
     const { bookId } = await aPriceBook(product, {
       prices: [
-        { meterId: input, name: 'Input', pattern: { model: MODEL }, model: perMillion('2.50') },
-        { meterId: output, name: 'Output', pattern: { model: MODEL }, model: perMillion('12.50') },
+        { meterId: input, name: 'Input', pattern: { model: MODEL }, terms: perMillion('2.50') },
+        { meterId: output, name: 'Output', pattern: { model: MODEL }, terms: perMillion('12.50') },
       ],
     });
     const rates = { input: { amount: '2.50', per: '1000000' }, output: { amount: '12.50', per: '1000000' } };

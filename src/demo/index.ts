@@ -1,2 +1,3 @@
-export { replay } from './replay.js';
-export { seedDemo, type DemoKeys } from './seed.js';
+export { demoKey, replay } from './replay.js';
+export { Api } from './replay-api.js';
+export { importDemoBooks, seedDemo, type DemoKeys } from './seed.js';

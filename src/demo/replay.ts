@@ -7,7 +7,8 @@ import { createClient, type Client } from 'graphql-ws';
 import color from 'picocolors';
 import { WebSocket } from 'ws';
 import { Api, postBatch, type InvoiceSeen } from './replay-api.js';
-import { expectedTotals, fitsTrace, type TraceRequest, type TokenRate } from './replay.rules.js';
+import { priceBookFor } from './replay-book.js';
+import { expectedTotals, fitsTrace, type TraceRequest } from './replay.rules.js';
 
 export interface ReplayOptions {
   readonly file: string;
@@ -107,64 +108,6 @@ async function readTrace(file: string): Promise<TraceRequest[]> {
   }
 
   return requests;
-}
-
-/** The newest book (of five) of the key's tenant whose prices in force are per unit for this model. */
-async function priceBookFor(
-  api: Api,
-  model: string,
-): Promise<{ bookId: string; rates: { input: TokenRate; output: TokenRate } }> {
-  interface Seen {
-    readonly tenant: {
-      readonly priceBooks: {
-        readonly edges: readonly {
-          readonly node: {
-            readonly id: string;
-            readonly versions: {
-              readonly edges: readonly {
-                readonly node: {
-                  readonly status: string;
-                  readonly prices: { readonly edges: readonly { readonly node: PriceSeen }[] };
-                };
-              }[];
-            };
-          };
-        }[];
-      };
-    };
-    readonly meters: { readonly edges: readonly { readonly node: { readonly id: string; readonly key: string } }[] };
-  }
-  interface PriceSeen {
-    readonly meterId: string;
-    readonly dimensions: readonly { readonly name: string; readonly value: string }[];
-    readonly model: { readonly kind: string; readonly rate: TokenRate | null };
-  }
-  const seen = await api.query<Seen>(
-    `{ meters { edges { node { id key } } }
-       tenant { priceBooks(first: 5) { edges { node { id versions(first: 1) { edges { node { status prices(first: 100) { edges { node {
-         meterId dimensions { name value } model { kind rate { amount per } } } } } } } } } } } } }`,
-  );
-  const meterOf = (key: string): string | undefined => seen.meters.edges.find(({ node }) => node.key === key)?.node.id;
-
-  for (const { node: book } of seen.tenant.priceBooks.edges) {
-    const prices = book.versions.edges[0]?.node.prices.edges.map(edge => edge.node) ?? [];
-    const rateOf = (key: string): TokenRate | null =>
-      prices.find(
-        price =>
-          price.meterId === meterOf(key) &&
-          price.model.kind === 'PER_UNIT' &&
-          price.dimensions.some(({ name, value }) => name === 'model' && value === model),
-      )?.model.rate ?? null;
-    const [input, output] = [rateOf('input_tokens'), rateOf('output_tokens')];
-
-    if (input && output) {
-      return { bookId: book.id, rates: { input, output } };
-    }
-  }
-
-  throw new Error(
-    `no price book of this key's tenant has per-unit prices of input_tokens and output_tokens for ${model}`,
-  );
 }
 
 async function makeTenants(
@@ -369,7 +312,8 @@ function report(
   return wrong === 0 ? 0 : 1;
 }
 
-function demoKey(dataDir: string): string {
+/** The platform key of the quick start. Throws when there is none in the folder. */
+export function demoKey(dataDir: string): string {
   const file = join(dataDir, 'demo-keys.json');
 
   if (!existsSync(file)) {

@@ -1,7 +1,10 @@
 import { ALL_PERMISSIONS, type Permission } from '../access/index.js';
 import type { App } from '../app.js';
+import { importGalleryBook, importGalleryCatalog } from '../gallery/index.js';
 import { newId, type Scope } from '../platform/index.js';
-import { DEMO_MODELS, PLATFORM_RATES, RESELLER_TIERS } from './demo-prices.js';
+import type { PriceDraft } from '../pricing/index.js';
+import { DEMO_BOOKS, DEMO_MODELS, listingOf, PLATFORM_MARKUP, RESELLER_TERMS, TOKEN_KINDS } from './demo-prices.js';
+import { monthOfUsage } from './traffic.js';
 
 /** The demo's keys by role. They open a demonstration on one machine and nothing else. */
 export interface DemoKeys {
@@ -73,30 +76,21 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
 
   note('models and meters');
 
-  for (const { input, output, source, ...model } of DEMO_MODELS) {
-    const made = await catalog.createModel(platform, {
-      ...model,
-      modality: 'text',
-      idempotencyKey: `demo-${model.key}`,
-    });
-    await catalog.setCost(platform, {
-      modelId: made.model.id,
-      effectiveAt: since,
-      currency: 'USD',
-      rates: [
-        { kind: 'input_tokens', amount: input, per: '1000000' },
-        { kind: 'output_tokens', amount: output, per: '1000000' },
-      ],
-      source,
-      idempotencyKey: `demo-cost-${model.key}`,
-    });
+  // What is used here; the rest of the lists comes in when everything runs already, see `importDemoBooks`.
+  const lists = [];
+
+  for (const { key, provider, meter } of DEMO_BOOKS) {
+    const modelKeys = DEMO_MODELS.filter(({ book }) => book === key).map(model => model.key);
+    const { meters } = await importGalleryCatalog(catalog, platform, key, { modelKeys });
+    lists.push({ provider, meterId: meters.get(meter) ?? '' });
   }
 
   const meterOf = async (kind: 'input' | 'output'): Promise<string> => {
     const made = await catalog.createMeter(platform, {
       key: `${kind}_tokens`,
       eventType: 'llm.request',
-      filter: '!has(properties.status) || properties.status != "failed"',
+      // Who names a provider sends its usage object, which the meters of the lists count.
+      filter: '!has(properties.provider) && (!has(properties.status) || properties.status != "failed")',
       aggregation: 'SUM',
       valueProperty: `${kind}_tokens`,
       dimensions: [{ name: 'model', property: 'model' }],
@@ -123,31 +117,44 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
     meterId: users.meter.id,
     name: 'Active users, in packs of five',
     pattern: {},
-    model: { kind: 'PACKAGE', amount, size: '5', free: '0' },
+    terms: { model: 'PACKAGE', packageAmount: amount, packageSize: '5' },
   });
-  const platformPrices = Object.entries(PLATFORM_RATES).flatMap(([model, rates]) =>
-    (['input', 'output'] as const).map(kind => ({
+  const plainPrices = DEMO_MODELS.flatMap(model => {
+    const { retail } = listingOf(model);
+
+    return (['input', 'output'] as const).map(kind => ({
       meterId: meters[kind],
-      name: `${model} ${kind} tokens`,
-      pattern: { model },
-      model: { kind: 'PER_UNIT', rate: { amount: rates[kind], per: '1000000' } },
+      name: `${model.key} ${kind} tokens`,
+      pattern: { model: model.key },
+      terms: { model: 'UNIT', unitAmount: retail[kind], per: '1000000' },
+    }));
+  });
+  const markedUp = lists.flatMap(({ provider, meterId }) =>
+    TOKEN_KINDS.map(({ kind, words }) => ({
+      meterId,
+      name: `${provider} ${words}, list price × ${PLATFORM_MARKUP}`,
+      pattern: { token_kind: kind },
+      terms: { model: 'COST_PLUS', markup: PLATFORM_MARKUP },
     })),
   );
-  const resellerPrices = (['input', 'output'] as const).map(kind => ({
-    meterId: meters[kind],
-    name: `All models, ${kind} tokens`,
-    pattern: {},
-    model: {
-      kind: 'GRADUATED',
-      tiers: RESELLER_TIERS[kind].map(tier => ({
-        upTo: tier.upTo,
-        rate: { amount: tier.amount, per: '1000000' },
-        flat: '0',
+  const resellerPrices = [
+    ...(['input', 'output'] as const).map(kind => ({
+      meterId: meters[kind],
+      name: `All models, ${kind} tokens`,
+      pattern: {},
+      terms: RESELLER_TERMS[kind],
+    })),
+    ...lists.flatMap(({ provider, meterId }) =>
+      TOKEN_KINDS.map(({ kind, words, terms }) => ({
+        meterId,
+        name: `${provider} ${words}`,
+        pattern: { token_kind: kind },
+        terms: RESELLER_TERMS[terms],
       })),
-    },
-  }));
+    ),
+  ];
   const books = {
-    [platformId]: await book(platform, 'List prices', 'USD', [...platformPrices, seats('20')]),
+    [platformId]: await book(platform, 'Meridian prices', 'USD', [...markedUp, ...plainPrices, seats('20')]),
     [reseller.tenant.id]: await book(as(reseller.tenant.id), 'Alpine prices', 'EUR', [...resellerPrices, seats('24')]),
   };
 
@@ -176,7 +183,11 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
 
   for (const [index, customer] of customers.entries()) {
     for (const batch of chunks([...monthOfUsage(customer.key, index, until)], 1_000)) {
-      await usage.accept(as(customer.id), batch, { keyId: 'demo', isDryRun: false });
+      const { rejected } = await usage.accept(as(customer.id), batch, { keyId: 'demo', isDryRun: false });
+
+      if (rejected[0]) {
+        throw new Error(`the demo's own usage is refused: ${rejected[0].reason}`);
+      }
     }
 
     await rating.rate(as(customer.id));
@@ -214,7 +225,7 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
     gateway: await key(platformId, 'Demo: gateway, only records usage', ['usage:write']),
   };
 
-  async function book(owner: Scope, name: string, currency: string, prices: readonly PriceSeed[]): Promise<string> {
+  async function book(owner: Scope, name: string, currency: string, prices: readonly PriceDraft[]): Promise<string> {
     const made = await pricing.createBook(owner, { name, currency, idempotencyKey: 'demo-book' });
     const draft = await pricing.createVersion(owner, {
       priceBookId: made.book.id,
@@ -230,67 +241,14 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
   }
 }
 
-interface PriceSeed {
-  readonly meterId: string;
-  readonly name: string;
-  readonly pattern: Readonly<Record<string, string>>;
-  readonly model: unknown;
-}
-
-/** The same usage at every run: from the first of the month before until now, busier on weekdays. */
-function* monthOfUsage(key: string, seed: number, until: Date): Generator<object> {
-  const random = mulberry32(seed + 1);
-  const models = DEMO_MODELS.map(model => model.key);
-  const start = Date.UTC(until.getUTCFullYear(), until.getUTCMonth() - 1, 1);
-
-  for (let day = start; day < until.getTime(); day += 86_400_000) {
-    const weekday = new Date(day).getUTCDay();
-    const requests = weekday === 0 || weekday === 6 ? 8 : 24 + seed * 8;
-
-    for (let index = 0; index < requests; index++) {
-      const time = new Date(day + Math.floor(random() * 86_400_000));
-
-      if (time >= until) {
-        continue;
-      }
-
-      const stamp = `${key}-${day / 86_400_000}-${index}`;
-      yield {
-        id: `demo-${stamp}`,
-        type: 'llm.request',
-        time: time.toISOString(),
-        subject: `conversation-${Math.floor(random() * 400)}`,
-        properties: {
-          model: models[Math.floor(random() * models.length)],
-          input_tokens: 500 + Math.floor(random() * 60_000),
-          output_tokens: 50 + Math.floor(random() * 6_000),
-          status: random() < 0.02 ? 'failed' : 'ok',
-        },
-      };
-
-      if (index % 8 === 0) {
-        yield {
-          id: `demo-run-${stamp}`,
-          type: 'agent.run',
-          time: time.toISOString(),
-          properties: { user: `user-${Math.floor(random() * 12)}` },
-        };
-      }
-    }
+/**
+ * Enters the whole lists that the demo buys by, thousands of prices, as price books of the platform: seconds of work, for when
+ * the demo runs already. May run again; `step` hears of every step and stops it by throwing.
+ */
+export async function importDemoBooks(app: App, platformId: string, step: () => void): Promise<void> {
+  for (const { key } of DEMO_BOOKS) {
+    await importGalleryBook(app.services, app.scopeOf(platformId, { kind: 'cli', id: 'demo' }), key, step);
   }
-}
-
-/** A small seeded generator (mulberry32): the demo is to be the same everywhere, not unpredictable. */
-function mulberry32(seed: number): () => number {
-  let state = seed * 0x9e3779b9;
-
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {

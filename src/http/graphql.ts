@@ -65,6 +65,8 @@ const readExactJson: RequestHandler = (request, response, next) => {
 /** Makes the Apollo server: limits, masking, no batching, no persisted queries. */
 async function startApollo(app: App, http: Server): Promise<ApolloServer<FollowContext>> {
   const apollo = new ApolloServer<FollowContext>({
+    // Who started the server stops it; Apollo's own handlers would end the process before the rest is closed.
+    stopOnTerminationSignals: false,
     schema: app.schema,
     introspection: true,
     csrfPrevention: true,

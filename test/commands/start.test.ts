@@ -98,6 +98,15 @@ describe('npm start', () => {
     const audit = run('audit-verify');
     expect([await audit.exit, audit.output()]).toEqual([0, expect.stringMatching(/lines of unbroken chains/)]);
 
+    // The lists behind the demo, which the killed run had begun to enter.
+    await until(async () => existsSync(join(dataDir, 'demo-books.json')), 30);
+    await until(async () => second.output().includes('are in, as price books of the platform'));
+    const gallery = run('gallery', 'import', 'openai', 'anthropic', 'google');
+    expect([await gallery.exit, gallery.output().match(/all of it was there$/gm)]).toEqual([
+      0,
+      Array(3).fill('all of it was there'),
+    ]);
+
     second.child.kill('SIGINT');
     expect(await second.exit).toBe(0);
     expect(existsSync(join(dataDir, 'runtime.json'))).toBe(false);
@@ -115,6 +124,7 @@ describe('npm start', () => {
       'platform-create',
       'audit-verify',
       'schema-emit',
+      'gallery',
       'replay',
     ]) {
       const help = run(command, '--help');
