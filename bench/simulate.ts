@@ -103,7 +103,11 @@ async function setUp(stage: Stage, start: Date): Promise<{ tenants: string[]; dr
 
   for (const key of models) {
     await catalog.createModel(scope(), {
-      ...{ key, provider: 'openai', family: 'gpt', modality: 'text', idempotencyKey: randomUUID() },
+      key,
+      provider: 'openai',
+      family: 'gpt',
+      modality: 'text',
+      idempotencyKey: randomUUID(),
       contextBands: [{ above: '30000', name: 'long' }],
     });
   }
@@ -122,7 +126,9 @@ async function setUp(stage: Stage, start: Date): Promise<{ tenants: string[]; dr
         { meterId: ids.output, name: 'Output', pattern: {}, terms },
         ...['input', 'cache_read', 'output'].flatMap(kind =>
           ['short', 'long'].map(band => ({
-            ...{ meterId: ids.usage, name: `${kind} ${band}`, terms },
+            meterId: ids.usage,
+            name: `${kind} ${band}`,
+            terms,
             pattern: { token_kind: kind, context_band: band },
           })),
         ),
@@ -137,11 +143,20 @@ async function setUp(stage: Stage, start: Date): Promise<{ tenants: string[]; dr
 
   for (let index = 0; index < Number(values.tenants); index++) {
     const { tenant } = await tree.create(scope(), {
-      ...{ parentId: null, kind: 'CUSTOMER', name: `Customer ${index}`, currency: 'USD', timeZone: 'UTC' },
-      ...{ region: 'eu', idempotencyKey: randomUUID() },
+      parentId: null,
+      kind: 'CUSTOMER',
+      name: `Customer ${index}`,
+      currency: 'USD',
+      timeZone: 'UTC',
+      region: 'eu',
+      idempotencyKey: randomUUID(),
     });
     await contracts.create(scope(), {
-      ...{ buyerId: tenant.id, priceBookId: book.id, startsAt: start, graceHours: 24, idempotencyKey: randomUUID() },
+      buyerId: tenant.id,
+      priceBookId: book.id,
+      startsAt: start,
+      graceHours: 24,
+      idempotencyKey: randomUUID(),
     });
     tenants.push(tenant.id);
   }
@@ -265,12 +280,21 @@ async function main(): Promise<void> {
     await fill(stage, tenants, start, end);
     const scope = stage.app.scopeOf(stage.platformId, { kind: 'cli', id: 'bench' });
     const { simulation } = await stage.app.services.simulations.start(scope, scope, {
-      ...{ priceBookVersionId: draftId, from: start, until: end, tenantIds: null, baseline: 'CHARGED' },
-      ...{ modelContexts: [], idempotencyKey: randomUUID() },
+      priceBookVersionId: draftId,
+      from: start,
+      until: end,
+      tenantIds: null,
+      baseline: 'CHARGED',
+      modelContexts: [],
+      idempotencyKey: randomUUID(),
     });
     const { events, seconds, cpuSeconds, bareSeconds, peak } = await inItsOwnProcess({
-      ...{ config: stage.app.config, adminUrl: stage.adminUrl, platformId: stage.platformId },
-      ...{ simulationId: simulation.id, from: start.toISOString(), until: end.toISOString() },
+      config: stage.app.config,
+      adminUrl: stage.adminUrl,
+      platformId: stage.platformId,
+      simulationId: simulation.id,
+      from: start.toISOString(),
+      until: end.toISOString(),
     });
     const bare = Math.min(...bareSeconds);
     console.log(

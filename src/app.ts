@@ -6,7 +6,15 @@ import { accessEntities, AccessService, ApiKeyResolver, type Caller } from './ac
 import { alertEntities, AlertResolver, AlertsService, type FollowContext } from './alerts/index.js';
 import { catalogEntities, CatalogResolver, CatalogService } from './catalog/index.js';
 import type { Config } from './config.js';
-import { contractEntities, ContractResolver, ContractsService } from './contracts/index.js';
+import {
+  contractEntities,
+  contractMigrationEntities,
+  ContractMigrationResolver,
+  ContractMigrationsService,
+  ContractResolver,
+  contractsHandlers,
+  ContractsService,
+} from './contracts/index.js';
 import { jobsFor, WATCHED, whenRated } from './flow.js';
 import {
   invoiceEntities,
@@ -31,13 +39,33 @@ import {
   type Scope,
 } from './platform/index.js';
 import {
+  CostImportResolver,
+  CostImportService,
+  fxEntities,
+  FxSnapshotResolver,
+  FxSnapshotsService,
+  LivePriceResolver,
   PriceBookResolver,
   PriceBookVersionsResolver,
+  priceImportEntities,
+  PriceImportResolver,
+  PriceImportRowsResolver,
+  PriceImportService,
   PricesResolver,
   pricingEntities,
   PricingService,
+  VersionDiffResolver,
 } from './pricing/index.js';
-import { ChargeResolver, ratingHandlers, RatingService } from './rating/index.js';
+import { ChargeResolver, EstimateResolver, EstimateService, ratingHandlers, RatingService } from './rating/index.js';
+import {
+  simulationEntities,
+  simulationHandlers,
+  SimulationResolver,
+  SimulationResultsResolver,
+  SimulationRunner,
+  SimulationsService,
+  type SimulationContext,
+} from './simulation/index.js';
 import { Sweeps } from './sweeps.js';
 import { tenantEntities, TenantResolver, TenantsService } from './tenants/index.js';
 import { UsageResolver, UsageService } from './usage/index.js';
@@ -56,8 +84,12 @@ export const entities = [
   ...webhookEntities,
   ...catalogEntities,
   ...pricingEntities,
+  ...priceImportEntities,
+  ...fxEntities,
   ...contractEntities,
+  ...contractMigrationEntities,
   ...invoiceEntities,
+  ...simulationEntities,
   ...alertEntities,
 ];
 
@@ -93,12 +125,37 @@ export async function createApp(config: Config, options: AppOptions = {}) {
   const webhooks = new WebhooksService(secrets, { allowPrivate: config.webhookAllowPrivate });
   const catalog = new CatalogService();
   const pricing = new PricingService(tenants, catalog);
+  const priceImports = new PriceImportService(tenants, catalog, pricing);
+  const costImports = new CostImportService(tenants, catalog);
+  const fxSnapshots = new FxSnapshotsService();
   const contracts = new ContractsService(tenants, pricing);
+  const contractMigrations = new ContractMigrationsService(tenants, pricing, contracts);
   const usage = new UsageService(tenants, catalog);
   const alerts = new AlertsService(webhooks, pubSub);
-  const rating = new RatingService(tenants, catalog, pricing, contracts, whenRated(alerts));
+  const estimates = new EstimateService(tenants, catalog, contracts);
+  const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts));
   const invoicing = new InvoicingService(tenants, rating, webhooks);
-  const services = { tenants, access, webhooks, catalog, pricing, contracts, usage, rating, invoicing, alerts };
+  const simulations = new SimulationsService(tenants, catalog, pubSub);
+  const simulationRunner = new SimulationRunner(tenants, catalog, contracts, simulations, clock);
+  const services = {
+    tenants,
+    access,
+    webhooks,
+    catalog,
+    pricing,
+    priceImports,
+    costImports,
+    fxSnapshots,
+    contracts,
+    contractMigrations,
+    usage,
+    estimates,
+    rating,
+    invoicing,
+    simulations,
+    simulationRunner,
+    alerts,
+  };
 
   const scopeOf = (tenantId: string, actor: Actor, requestId: string = randomUUID()): Scope => ({
     em: orm.em.fork(),
@@ -135,11 +192,11 @@ export async function createApp(config: Config, options: AppOptions = {}) {
     authenticate: (text: string): Promise<Caller | null> =>
       access.authenticate({ em: orm.em.fork(), now: clock(), requestId: '' }, text),
     /** The context of one GraphQL operation. */
-    contextOf: (caller: Caller, text: string, requestId: string): FollowContext => ({
+    contextOf: (caller: Caller, text: string, requestId: string): FollowContext & SimulationContext => ({
       scope: scopeOf(caller.tenantId, { kind: 'key', id: caller.keyId }, requestId),
       permissions: caller.permissions,
       isTest: caller.isTest,
-      services: { alerts, tenants },
+      services: { alerts, simulations, tenants },
       clock,
       isLive: async () =>
         (await access.authenticate({ em: orm.em.fork(), now: clock(), requestId: '' }, text)) !== null,
@@ -148,7 +205,13 @@ export async function createApp(config: Config, options: AppOptions = {}) {
     /** Starts the worker half: job workers, the outbox relay, the sweeps. */
     work: (): void => {
       jobs.startWorkers(
-        [...webhooksHandlers(webhooks), ...ratingHandlers(rating), ...invoicingHandlers(invoicing)],
+        [
+          ...webhooksHandlers(webhooks),
+          ...contractsHandlers(contractMigrations),
+          ...ratingHandlers(rating),
+          ...invoicingHandlers(invoicing),
+          ...simulationHandlers(simulationRunner),
+        ],
         ({ tenantId }, job) => scopeOf(tenantId, { kind: 'job', id: job }),
       );
       relay.start();
@@ -156,6 +219,8 @@ export async function createApp(config: Config, options: AppOptions = {}) {
     },
     close: async (): Promise<void> => {
       alerts.close();
+      simulations.close();
+      simulationRunner.close();
       await sweeps.stop();
       await relay.stop();
       await jobs.close();
@@ -172,10 +237,17 @@ type Services = {
   readonly webhooks: WebhooksService;
   readonly catalog: CatalogService;
   readonly pricing: PricingService;
+  readonly priceImports: PriceImportService;
+  readonly costImports: CostImportService;
+  readonly fxSnapshots: FxSnapshotsService;
   readonly contracts: ContractsService;
+  readonly contractMigrations: ContractMigrationsService;
   readonly usage: UsageService;
+  readonly estimates: EstimateService;
   readonly rating: RatingService;
   readonly invoicing: InvoicingService;
+  readonly simulations: SimulationsService;
+  readonly simulationRunner: SimulationRunner;
   readonly alerts: AlertsService;
 };
 
@@ -190,11 +262,21 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new PriceBookResolver(s.tenants, s.pricing),
     new PriceBookVersionsResolver(s.pricing),
     new PricesResolver(s.pricing),
+    new PriceImportResolver(s.tenants, s.priceImports),
+    new PriceImportRowsResolver(s.priceImports),
+    new CostImportResolver(s.priceImports, s.costImports),
+    new LivePriceResolver(s.pricing),
+    new VersionDiffResolver(),
+    new FxSnapshotResolver(s.tenants, s.fxSnapshots),
     new ContractResolver(s.tenants, s.contracts),
+    new ContractMigrationResolver(s.tenants, s.contractMigrations),
     new UsageResolver(s.usage),
     new ChargeResolver(s.rating),
+    new EstimateResolver(s.estimates),
     new InvoiceResolver(s.tenants, s.invoicing),
     new InvoiceFieldsResolver(s.invoicing),
+    new SimulationResolver(s.tenants, s.simulations),
+    new SimulationResultsResolver(s.simulations),
     new AlertResolver(s.tenants, s.alerts, s.rating),
     new NodeResolver(s.tenants, s.rating),
   ];

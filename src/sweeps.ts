@@ -68,6 +68,10 @@ export class Sweeps {
        where status = 'DRAFT' and due_at <= $1 order by due_at limit 1000`,
       [now],
     );
+    const moves = await this.pool.query<{ tenantId: string; migrationId: string; contractId: string }>(
+      `select tenant_id as "tenantId", migration_id as "migrationId", contract_id as "contractId"
+       from contract_migration_item where status = 'OPEN' order by migration_id, contract_id limit 1000`,
+    );
     // Claims are kept by the database's clock.
     const simulations = await this.pool.query<{ tenantId: string; simulationId: string }>(
       `select tenant_id as "tenantId", id as "simulationId" from simulation
@@ -79,6 +83,7 @@ export class Sweeps {
       unrated: [...unrated.rows, ...ended.rows],
       deliveries: deliveries.rows,
       invoices: invoices.rows,
+      moves: moves.rows,
       simulations: simulations.rows,
       now,
     });

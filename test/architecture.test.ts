@@ -16,10 +16,11 @@ const ROOMS = [
   'usage',
   'rating',
   'invoicing',
+  'simulation',
   'alerts',
 ];
 /** Folders of edge code: they see everything, like the processes, and no room sees them. */
-const EDGES = ['commands', 'demo', 'http'];
+const EDGES = ['commands', 'demo', 'gallery', 'http'];
 /** Packages without clock, process or I/O, that rules may compute with. */
 const PURE_PACKAGES = ['luxon'];
 const PROCESSES = [

@@ -13,14 +13,17 @@ import { aDatabase, asSuperuser, type TestDatabase } from './support/database.js
 import { aKey, aProduct, type Product } from './support/product.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
+const OCTOBER = { from: '2026-10-01T00:00:00Z', until: '2026-11-01T00:00:00Z' };
 
 /** Policies beyond the tenant's own: each is a hole that somebody has argued for. */
 const ARGUED_POLICIES = [
   'api_key.presented to ratebook_app',
   'contract.seller to ratebook_app',
+  'contract_migration_item.relay to ratebook_relay',
   'invoice.relay to ratebook_relay',
   'outbox.relay to ratebook_relay',
   'rating_mark.relay to ratebook_relay',
+  'simulation.relay to ratebook_relay',
   'tenant.relay to ratebook_relay',
   'usage_touch.relay to ratebook_relay',
   'webhook_delivery.relay to ratebook_relay',
@@ -28,6 +31,10 @@ const ARGUED_POLICIES = [
 
 /** All that the role which works across tenants may see and change. */
 const RELAY_GRANTS = [
+  'contract_migration_item: select (contract_id)',
+  'contract_migration_item: select (migration_id)',
+  'contract_migration_item: select (status)',
+  'contract_migration_item: select (tenant_id)',
   'invoice: select (due_at)',
   'invoice: select (id)',
   'invoice: select (status)',
@@ -36,6 +43,11 @@ const RELAY_GRANTS = [
   'outbox: select',
   'outbox: update (claimed_until)',
   'rating_mark: select',
+  'simulation: select (created_at)',
+  'simulation: select (id)',
+  'simulation: select (leased_until)',
+  'simulation: select (status)',
+  'simulation: select (tenant_id)',
   'tenant: select (id)',
   'tenant: select (kind)',
   'usage_touch: select',
@@ -253,6 +265,7 @@ interface Party {
   readonly draftVersionId: string;
   readonly alertId: string;
   readonly endpointId: string;
+  readonly simulationId: string;
 }
 
 /** Two sibling customers below a reseller, each with rows in every table. */
@@ -272,7 +285,7 @@ async function aWorld(hookUrl: string): Promise<World> {
   await aMeterOf(product, resellerId, { eventType: 'seat.used', aggregation: 'UNIQUE_COUNT' });
   const { bookId } = await aPriceBook(product, {
     ownerId: resellerId,
-    prices: [{ meterId: sold, model: perMillion('2.50') }],
+    prices: [{ meterId: sold, terms: perMillion('2.50') }],
   });
   const world = {
     product,
@@ -281,6 +294,13 @@ async function aWorld(hookUrl: string): Promise<World> {
     a: await aParty(product, resellerId, 'Customer A', bookId, hookUrl),
     b: await aParty(product, resellerId, 'Customer B', bookId, hookUrl),
   };
+  // Ordered and not done: the contracts of both are to move.
+  await aMigration(
+    product,
+    resellerId,
+    bookId,
+    (await aPriceBook(product, { ownerId: resellerId, prices: [{ meterId: sold, terms: perMillion('3') }] })).bookId,
+  );
   const tables = await asSuperuser<{ name: string }>(
     product.database,
     `select table_name::text as name from information_schema.columns
@@ -288,6 +308,21 @@ async function aWorld(hookUrl: string): Promise<World> {
   );
 
   return { ...world, tables: tables.map(table => table.name) };
+}
+
+/** Moves whatever contracts the seller has on a book to another. */
+async function aMigration(
+  product: Product,
+  sellerId: string,
+  priceBookId: string,
+  toPriceBookId: string,
+): Promise<void> {
+  await product.app.services.contractMigrations.start(product.scope(sellerId), {
+    priceBookId,
+    toPriceBookId,
+    effectiveAt: new Date('2026-11-15T00:00:00Z'),
+    idempotencyKey: randomUUID(),
+  });
 }
 
 async function aMeterOf(
@@ -303,10 +338,42 @@ async function aMeterOf(
     valueProperty: 'value',
     dimensions: [{ name: 'model', property: 'model' }],
     unit: 'unit',
+    keepsEvents: meter.aggregation === 'SUM',
     idempotencyKey: randomUUID(),
   });
 
   return made.meter.id;
+}
+
+/** A price list as it comes, of one model. */
+const PRICE_LIST = {
+  format: 'LITELLM' as const,
+  content:
+    '{"m": {"litellm_provider": "x", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}}',
+  source: 'a list',
+  sourceDate: '2026-11-01',
+};
+
+/** A price list laid beside a book of a tenant, and beside what models cost it. */
+async function importsOf(product: Product, ownerId: string, priceBookId: string): Promise<void> {
+  const { catalog, priceImports, costImports } = product.app.services;
+  const scope = (): Scope => product.scope(ownerId);
+  const { meter } = await catalog.createMeter(scope(), {
+    key: 'tokens_by_kind',
+    eventType: 'own.tokens',
+    filter: '',
+    aggregation: 'SUM',
+    valueProperty: 'value',
+    dimensions: [
+      { name: 'model', property: 'model' },
+      { name: 'token_kind', property: 'kind' },
+    ],
+    unit: 'token',
+    idempotencyKey: randomUUID(),
+  });
+  const list = { ...PRICE_LIST, models: [], meters: [] };
+  await priceImports.propose(scope(), { ...list, priceBookId, meterId: meter.id, idempotencyKey: randomUUID() });
+  await costImports.propose(scope(), { ...list, idempotencyKey: randomUUID() });
 }
 
 /** A customer with rows in every table that can hold a customer's. */
@@ -341,14 +408,31 @@ async function aParty(
     source: 'an invoice',
     idempotencyKey: randomUUID(),
   });
-  const meterId = await aMeterOf(product, id, { eventType: 'own.event', aggregation: 'SUM' });
-  const { bookId } = await aPriceBook(product, { ownerId: id, prices: [{ meterId, model: perMillion('1') }] });
-  const { version } = await services.pricing.createVersion(scope(), {
-    priceBookId: bookId,
-    prices: [{ meterId, name: 'draft', pattern: {}, model: perMillion('1') }],
+  await services.catalog.setContext(scope(), {
+    modelId: model.id,
+    effectiveAt: new Date('2027-01-01T00:00:00Z'),
+    bands: [{ above: '1000', name: 'long' }],
     idempotencyKey: randomUUID(),
   });
+  const meterId = await aMeterOf(product, id, { eventType: 'own.event', aggregation: 'SUM' });
+  const { bookId } = await aPriceBook(product, { ownerId: id, prices: [{ meterId, terms: perMillion('1') }] });
+  const { version } = await services.pricing.createVersion(scope(), {
+    priceBookId: bookId,
+    prices: [{ meterId, name: 'draft', pattern: {}, terms: perMillion('1') }],
+    idempotencyKey: randomUUID(),
+  });
+  await importsOf(product, id, bookId);
   await aContract(product, { sellerId: resellerId, buyerId: id, bookId: soldByBook });
+  await services.fxSnapshots.create(scope(), {
+    base: 'USD',
+    quote: 'EUR',
+    rate: '0.92',
+    asOf: NOW,
+    source: 'ECB',
+    idempotencyKey: randomUUID(),
+  });
+  // It sells to nobody, so nothing moves.
+  await aMigration(product, id, bookId, bookId);
   const { alert } = await services.alerts.create(
     scope(),
     {
@@ -379,6 +463,17 @@ async function aParty(
   const [delivery] = await services.webhooks.deliveries(scope(), { first: 1 });
   await services.webhooks.deliver(scope(), delivery?.id ?? '');
 
+  const { simulation } = await services.simulations.start(scope(), scope(), {
+    priceBookVersionId: version.id,
+    from: new Date(OCTOBER.from),
+    until: new Date(OCTOBER.until),
+    tenantIds: [id],
+    baseline: 'CHARGED',
+    modelContexts: [],
+    idempotencyKey: randomUUID(),
+  });
+  await services.simulationRunner.run(scope(), simulation.id);
+
   return {
     id,
     key: await aKey(product.app, scope()),
@@ -388,6 +483,7 @@ async function aParty(
     draftVersionId: version.id,
     alertId: alert.id,
     endpointId: endpoint.id,
+    simulationId: simulation.id,
   };
 }
 
@@ -483,7 +579,7 @@ describe('two sibling customers below a reseller', () => {
     }
 
     expect(without).toEqual([]);
-    expect(world.tables.length).toBeGreaterThanOrEqual(28);
+    expect(world.tables.length).toBeGreaterThanOrEqual(30);
     const [statuses] = await asSuperuser<{ text: string }>(
       world.product.database,
       `select string_agg(status, ' ' order by status) as text from invoice where tenant_id = $1`,
@@ -516,8 +612,11 @@ describe('two sibling customers below a reseller', () => {
           seen.push(table);
         }
 
-        // Numbers are the issuer's, which B is not.
-        expect([table, (row?.all ?? 0) > 0]).toEqual([table, !['invoice_number', 'invoice_series'].includes(table)]);
+        // Numbers are the issuer's and moving contracts the seller's, which B is not.
+        expect([table, (row?.all ?? 0) > 0]).toEqual([
+          table,
+          !['invoice_number', 'invoice_series', 'contract_migration_item'].includes(table),
+        ]);
       }
 
       expect(seen).toEqual([]);
@@ -527,14 +626,17 @@ describe('two sibling customers below a reseller', () => {
       const tried: Record<string, unknown> = {};
 
       for (const table of world.tables) {
-        const [sample] = await asSuperuser<{ row: object }>(
+        const [sample] = await asSuperuser<{ row: object; columns: string }>(
           world.product.database,
-          `select to_jsonb(t) as row from ${table} t where tenant_id = any ($1) limit 1`,
-          [foreign],
+          `select to_jsonb(t) as row, (select string_agg(quote_ident(column_name), ', ') from information_schema.columns
+             where table_schema = 'public' and table_name = $2 and is_generated = 'NEVER') as columns
+           from ${table} t where tenant_id = any ($1) limit 1`,
+          [foreign, table],
         );
         const result = await tryAs(
           world.b.id,
-          `insert into ${table} overriding system value select (jsonb_populate_record(null::${table}, $1)).*`,
+          `insert into ${table} (${sample?.columns}) overriding system value
+           select ${sample?.columns} from jsonb_populate_record(null::${table}, $1)`,
           [JSON.stringify(sample?.row)],
         );
         tried[table] = typeof result === 'string' ? result : 'inserted';
@@ -564,7 +666,7 @@ describe('two sibling customers below a reseller', () => {
         const owner = table === 'tenant' ? 'id' : 'tenant_id';
         const columns = await asSuperuser<{ name: string; may: boolean }>(
           world.product.database,
-          `select column_name::text as name, has_column_privilege('ratebook_app', $1, column_name::text, 'update') as may
+          `select quote_ident(column_name) as name, has_column_privilege('ratebook_app', $1, column_name::text, 'update') as may
            from information_schema.columns where table_schema = 'public' and table_name = $1 and is_generated = 'NEVER' and is_identity = 'NO'`,
           [table],
         );
@@ -696,7 +798,7 @@ describe('two sibling customers below a reseller', () => {
     test('node answers a foreign id as it answers a random one, for every id there is', async () => {
       const ids = await idsOf(foreign);
       expect(new Set(ids.map(id => id.slice(0, id.indexOf('_'))))).toEqual(
-        new Set('ten key whe whd mdl mco mtr pb pbv prc con chg inv inl alr fir'.split(' ')),
+        new Set('ten key whe whd mdl mco mtr pb pbv prc pim cim fxs con cmg chg inv inl sim alr fir'.split(' ')),
       );
 
       for (const id of ids) {
@@ -745,9 +847,10 @@ describe('two sibling customers below a reseller', () => {
       const lists = `{ id
         apiKeys { edges { node { id } } } webhookEndpoints { edges { node { id } } }
         webhookDeliveries { edges { node { id endpointId } } } priceBooks { edges { node { id } } }
+        fxSnapshots { edges { node { id } } }
         contracts { edges { node { id buyerId } } } charges { edges { node { id } } }
         invoices { edges { node { id tenantId } } } spendAlerts { edges { node { id } } }
-        alertFirings { edges { node { id tenantId } } } }`;
+        alertFirings { edges { node { id tenantId } } } simulations { edges { node { id } } } }`;
       const events = `{ usageEvents(from: "2026-10-01T00:00:00Z", until: "2026-12-01T00:00:00Z") { edges { node { eventId } } }
         unpricedUsage { edges { node { meterId } } } auditLines { edges { node { subjectId } } } }`;
       const ofA = new Set(await idsOf([world.a.id]));
@@ -798,9 +901,7 @@ describe('two sibling customers below a reseller', () => {
       };
       const idempotencyKey = (): string => randomUUID();
       const tenantIds = foreign;
-      const prices = (meterId: string): object[] => [
-        { meterId, name: 'x', model: { kind: 'PER_UNIT', rate: { amount: '1' } } },
-      ];
+      const prices = (meterId: string): object[] => [{ meterId, name: 'x', model: 'UNIT', unitAmount: '1' }];
       /** Inputs of B, each with one id that is not B's. */
       const cases: readonly (readonly [mutation: string, ids: readonly string[], input: (id: string) => object])[] = [
         [
@@ -829,6 +930,11 @@ describe('two sibling customers below a reseller', () => {
             source: 'x',
           }),
         ],
+        [
+          'modelContextSet',
+          [world.a.modelId],
+          modelId => ({ modelId, effectiveAt: '2027-01-01T00:00:00Z', bands: [{ above: '1', name: 'long' }] }),
+        ],
         ['priceBookCreate', tenantIds, tenantId => ({ tenantId, name: 'x', currency: 'USD' })],
         ['priceBookVersionCreate', [world.a.bookId], priceBookId => ({ priceBookId, prices: prices(world.b.meterId) })],
         [
@@ -841,10 +947,70 @@ describe('two sibling customers below a reseller', () => {
           tenantIds,
           tenantId => ({ tenantId, priceBookId: world.b.bookId, prices: prices(world.b.meterId) }),
         ],
+        [
+          'priceBookVersionCreate',
+          [world.a.bookId],
+          priceBookId => ({ priceBookId: world.b.bookId, prices: [], basis: { priceBookId } }),
+        ],
+        [
+          'priceBookVersionCreate',
+          [world.a.meterId],
+          meterId => ({
+            priceBookId: world.b.bookId,
+            prices: prices(world.b.meterId),
+            discounts: [{ name: 'x', meterId, basis: 'SPEND', tiers: [{ rate: '1' }] }],
+          }),
+        ],
+        [
+          'fxSnapshotCreate',
+          tenantIds,
+          tenantId => ({ tenantId, base: 'USD', quote: 'EUR', rate: '1', asOf: '2026-11-01T00:00:00Z', source: 'x' }),
+        ],
         ['priceBookPublish', [world.a.draftVersionId], versionId => ({ versionId })],
         ['priceBookPublish', tenantIds, tenantId => ({ tenantId, versionId: world.b.draftVersionId })],
         ['priceBookWithdraw', [await idOf('price_book_version', `status = 'PUBLISHED'`)], versionId => ({ versionId })],
         ['priceBookWithdraw', tenantIds, tenantId => ({ tenantId, versionId: world.b.draftVersionId })],
+        [
+          'priceImportPropose',
+          [world.a.bookId],
+          priceBookId => ({ ...PRICE_LIST, priceBookId, meterId: world.b.meterId }),
+        ],
+        ['priceImportPropose', [world.a.meterId], meterId => ({ ...PRICE_LIST, priceBookId: world.b.bookId, meterId })],
+        [
+          'priceImportPropose',
+          tenantIds,
+          tenantId => ({ ...PRICE_LIST, tenantId, priceBookId: world.b.bookId, meterId: world.b.meterId }),
+        ],
+        [
+          'priceImportDecide',
+          [await idOf('price_import', `target = 'BOOK'`)],
+          importId => ({ importId, allUnflagged: true, decision: 'APPROVED' }),
+        ],
+        [
+          'priceImportDecide',
+          tenantIds,
+          tenantId => ({ tenantId, importId: newId('pim', NOW), allUnflagged: true, decision: 'APPROVED' }),
+        ],
+        ['priceImportDraft', [await idOf('price_import', `target = 'BOOK'`)], importId => ({ importId })],
+        ['priceImportDraft', tenantIds, tenantId => ({ tenantId, importId: newId('pim', NOW) })],
+        ['priceImportDiscard', [await idOf('price_import', `target = 'BOOK'`)], importId => ({ importId })],
+        ['priceImportDiscard', tenantIds, tenantId => ({ tenantId, importId: newId('pim', NOW) })],
+        [
+          'modelCostImportPropose',
+          [world.a.meterId],
+          meterId => ({ ...PRICE_LIST, meters: [{ unit: 'IMAGE', meterId }] }),
+        ],
+        [
+          'modelCostImportDecide',
+          [await idOf('price_import', `target = 'COSTS'`)],
+          importId => ({ importId, allUnflagged: true, decision: 'APPROVED' }),
+        ],
+        [
+          'modelCostImportApply',
+          [await idOf('price_import', `target = 'COSTS'`)],
+          importId => ({ importId, effectiveAt: '2027-01-01T00:00:00Z' }),
+        ],
+        ['modelCostImportDiscard', [await idOf('price_import', `target = 'COSTS'`)], importId => ({ importId })],
         [
           'contractCreate',
           tenantIds,
@@ -860,6 +1026,29 @@ describe('two sibling customers below a reseller', () => {
             startsAt: '2027-01-01T00:00:00Z',
           }),
         ],
+        ...(['sellerId', 'priceBookId', 'fromVersionId', 'toPriceBookId', 'toVersionId'] as const).map(
+          name =>
+            [
+              'contractsMigrate',
+              name === 'sellerId' ? tenantIds : [name.endsWith('BookId') ? world.a.bookId : world.a.draftVersionId],
+              (id: string) => ({
+                priceBookId: world.b.bookId,
+                toPriceBookId: world.b.bookId,
+                effectiveAt: '2027-01-01T00:00:00Z',
+                [name]: id,
+              }),
+            ] as const,
+        ),
+        [
+          'contractsMigrate',
+          tenantIds,
+          buyerId => ({
+            priceBookId: world.b.bookId,
+            toPriceBookId: world.b.bookId,
+            effectiveAt: '2027-01-01T00:00:00Z',
+            buyerIds: [buyerId],
+          }),
+        ],
         [
           'invoiceIssue',
           [await idOf('invoice', `status = 'DRAFT'`), await idOf('invoice', `status = 'ISSUED'`)],
@@ -869,6 +1058,23 @@ describe('two sibling customers below a reseller', () => {
         ['spendAlertCreate', tenantIds, tenantId => ({ tenantId, name: 'x', thresholds: [{ amount: '1' }] })],
         ['spendAlertArchive', [world.a.alertId], spendAlertId => ({ spendAlertId })],
         ['spendAlertArchive', tenantIds, tenantId => ({ tenantId, spendAlertId: world.b.alertId })],
+        ['simulationStart', [world.a.draftVersionId], priceBookVersionId => ({ ...OCTOBER, priceBookVersionId })],
+        [
+          'simulationStart',
+          tenantIds,
+          sellerId => ({ ...OCTOBER, sellerId, priceBookVersionId: world.b.draftVersionId }),
+        ],
+        [
+          'simulationStart',
+          tenantIds,
+          subjectId => ({
+            ...OCTOBER,
+            priceBookVersionId: world.b.draftVersionId,
+            tenantIds: [world.b.id, subjectId],
+          }),
+        ],
+        ['simulationCancel', [world.a.simulationId], simulationId => ({ simulationId })],
+        ['simulationCancel', tenantIds, tenantId => ({ tenantId, simulationId: world.b.simulationId })],
         [
           'usageRecord',
           tenantIds,
@@ -910,7 +1116,7 @@ describe('two sibling customers below a reseller', () => {
     });
 
     test('a subscription to a foreign tenant ends as one to a random tenant does', async () => {
-      const listen = (tenantId: string): Promise<string> =>
+      const listen = (tenantId: string, field: string): Promise<string> =>
         new Promise(resolve => {
           const socket = createClient({
             url: `${world.product.server.url.replace('http', 'ws')}/graphql`,
@@ -928,17 +1134,23 @@ describe('two sibling customers below a reseller', () => {
           };
           socket.subscribe(
             {
-              query: 'subscription ($tenantId: ID) { spendAlertTriggered(tenantId: $tenantId, after: "0") { id } }',
+              query: `subscription ($tenantId: ID) { ${field} { id } }`,
               variables: { tenantId },
             },
             { next: end, error: end, complete: () => end('complete') },
           );
         });
-      const random = await listen(randomLike(world.a.id));
-      expect(random).toContain('NOT_FOUND');
 
-      for (const tenantId of foreign) {
-        expect(await listen(tenantId)).toBe(random);
+      for (const field of [
+        'spendAlertTriggered(tenantId: $tenantId, after: "0")',
+        `simulationProgress(tenantId: $tenantId, id: "${world.a.simulationId}")`,
+      ]) {
+        const random = await listen(randomLike(world.a.id), field);
+        expect(random).toContain('NOT_FOUND');
+
+        for (const tenantId of foreign) {
+          expect(await listen(tenantId, field)).toBe(random);
+        }
       }
     });
   });

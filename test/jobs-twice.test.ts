@@ -3,10 +3,13 @@ import { readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
+import { contractsHandlers, contractsJobs } from '../src/contracts/index.js';
 import { jobsFor } from '../src/flow.js';
 import { invoicingHandlers, invoicingJobs } from '../src/invoicing/index.js';
 import type { Fact, JobDefinition, JobHandler, JobPayload, Scope } from '../src/platform/index.js';
+import type { PriceTermsJson } from '../src/pricing/price.rules.js';
 import { ratingHandlers, ratingJobs } from '../src/rating/index.js';
+import { simulationHandlers, simulationJobs } from '../src/simulation/index.js';
 import { webhooksHandlers, webhooksJobs } from '../src/webhooks/index.js';
 import { KEEP_SET_UP, RESTORE_SET_UP } from './crash/harness.js';
 import { aContract, aMeter, anEvent, aPriceBook, aTenant, aVersion, perMillion } from './support/builders.js';
@@ -14,7 +17,12 @@ import { asSuperuser } from './support/database.js';
 import { aProduct, until, type Product } from './support/product.js';
 
 /** Columns that count how often something was looked at, or how long it took, and say nothing of what is true. */
-const UNTOLD: readonly string[] = ['usage_touch.n', 'rating_mark.n', 'webhook_attempt.latency_ms'];
+const UNTOLD: readonly string[] = [
+  'usage_touch.n',
+  'rating_mark.n',
+  'webhook_attempt.latency_ms',
+  'simulation.finished_at',
+];
 
 const NOW = new Date('2026-12-10T12:00:00Z');
 
@@ -44,8 +52,14 @@ describe('a job', () => {
     superuser = new pg.Client({ connectionString: product.database.adminUrl });
     await superuser.connect();
     receiver = await aReceiver(received);
-    const { webhooks, rating, invoicing } = product.app.services;
-    handlers = [...webhooksHandlers(webhooks), ...ratingHandlers(rating), ...invoicingHandlers(invoicing)];
+    const { webhooks, contractMigrations, rating, invoicing, simulationRunner } = product.app.services;
+    handlers = [
+      ...webhooksHandlers(webhooks),
+      ...contractsHandlers(contractMigrations),
+      ...ratingHandlers(rating),
+      ...invoicingHandlers(invoicing),
+      ...simulationHandlers(simulationRunner),
+    ];
   });
 
   afterAll(async () => {
@@ -95,7 +109,7 @@ describe('a job', () => {
     const eventType = `llm.${randomUUID()}`;
     const meterId = await aMeter(product, { eventType });
     const { bookId } = await aPriceBook(product, {
-      prices: [{ meterId, model: graduated('2.5') }],
+      prices: [{ meterId, terms: graduated('2.5') }],
     });
     await aContract(product, { buyerId: tenantId, bookId, graceHours: 0 });
     const { port } = receiver.address() as AddressInfo;
@@ -136,7 +150,7 @@ describe('a job', () => {
     await rated(place);
     await aVersion(product, {
       bookId: place.bookId,
-      prices: [{ meterId: place.meterId, model: graduated('3.5') }],
+      prices: [{ meterId: place.meterId, terms: graduated('3.5') }],
       effectiveAt: new Date('2026-11-16T00:00:00Z'),
     });
   };
@@ -180,6 +194,58 @@ describe('a job', () => {
           );
 
           return { v: 1, tenantId, invoiceId: only(rows).id };
+        },
+      },
+    ],
+    [
+      erased(contractsJobs.moveContract),
+      {
+        prepare: async place => {
+          await rated(place);
+          const { bookId } = await aPriceBook(product, {
+            prices: [{ meterId: place.meterId, terms: graduated('4.5') }],
+          });
+          await product.app.services.contractMigrations.start(own(product.platformId), {
+            priceBookId: place.bookId,
+            toPriceBookId: bookId,
+            effectiveAt: new Date('2026-11-16T00:00:00Z'),
+            idempotencyKey: place.bookId,
+          });
+        },
+        payload: async ({ tenantId }) => {
+          const { rows } = await superuser.query<{ migration_id: string; contract_id: string }>(
+            'select migration_id, contract_id from contract_migration_item where buyer_id = $1',
+            [tenantId],
+          );
+          const { migration_id: migrationId, contract_id: contractId } = only(rows);
+
+          return { v: 1, tenantId: product.platformId, migrationId, contractId };
+        },
+      },
+    ],
+    [
+      erased(simulationJobs.run),
+      {
+        prepare: async place => {
+          await rated(place);
+          const { rows } = await superuser.query<{ id: string }>(
+            'select id from price_book_version where price_book_id = $1',
+            [place.bookId],
+          );
+          await product.app.services.simulations.start(own(product.platformId), own(product.platformId), {
+            priceBookVersionId: only(rows).id,
+            from: new Date('2026-11-01T00:00:00Z'),
+            until: NOW,
+            tenantIds: [place.tenantId],
+            baseline: 'PUBLISHED',
+            modelContexts: [],
+            idempotencyKey: 'simulation',
+          });
+        },
+        payload: async () => {
+          const { rows } = await superuser.query<{ id: string }>(`select id from simulation where status = 'QUEUED'`);
+
+          return { v: 1, tenantId: product.platformId, simulationId: only(rows).id };
         },
       },
     ],
@@ -281,7 +347,7 @@ describe('what is told or asked several times', () => {
   const aBook = async (): Promise<string> => {
     const meterId = await aMeter(product);
 
-    return (await aPriceBook(product, { prices: [{ meterId, model: perMillion('2.5') }] })).bookId;
+    return (await aPriceBook(product, { prices: [{ meterId, terms: perMillion('2.5') }] })).bookId;
   };
 
   const usage = (count: number): Record<string, unknown>[] =>
@@ -557,12 +623,13 @@ async function aReceiver(received: string[]): Promise<Server> {
   return receiver;
 }
 
-function graduated(amount: string): unknown {
+function graduated(unitAmount: string): PriceTermsJson {
   return {
-    kind: 'GRADUATED',
+    model: 'GRADUATED',
+    per: '1000000',
     tiers: [
-      { upTo: '1500000', rate: { amount, per: '1000000' }, flat: '0' },
-      { upTo: null, rate: { amount: '1.25', per: '1000000' }, flat: '0.5' },
+      { upTo: '1500000', unitAmount },
+      { upTo: null, unitAmount: '1.25', flatAmount: '0.5' },
     ],
   };
 }

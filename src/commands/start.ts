@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import color from 'picocolors';
 import { createApp, type App } from '../app.js';
 import { readEnvironment } from '../config.js';
-import { importDemoBooks, seedDemo, type DemoKeys } from '../demo/index.js';
+import type { DemoKeys } from '../demo/index.js';
 import { keep, openDatabase } from './local-database.js';
 import { newId } from '../platform/index.js';
 import { startServer } from '../server.js';
@@ -72,6 +72,8 @@ async function demo(app: App, dataDir: string, say: (line: string) => void): Pro
     return null;
   }
 
+  // The demo and its price lists are loaded when there is something to enter: other starts are quicker without.
+  const { seedDemo } = await import('../demo/index.js');
   const keys = await seedDemo(app, platform.id, step => say(color.dim(`  demo data: ${step}`)));
   keep(file, () => keys);
 
@@ -88,6 +90,7 @@ async function demoBooks(app: App, dataDir: string, signal: AbortSignal, say: (l
 
   try {
     const { id } = JSON.parse(readFileSync(join(dataDir, 'platform.json'), 'utf8')) as { id: string };
+    const { importDemoBooks } = await import('../demo/index.js');
     await importDemoBooks(app, id, () => signal.throwIfAborted());
     keep(file, () => ({ importedAt: app.clock() }));
     say(color.dim('  The list prices of OpenAI, Anthropic and Google are in, as price books of the platform.'));

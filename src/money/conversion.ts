@@ -2,7 +2,7 @@ import { BigNumber } from 'bignumber.js';
 import { type Decimal, decimal, divide, formatDecimal, ONE, parseDecimal } from './decimal.js';
 
 /** The ways a converted quantity may be rounded. HALF_UP rounds a half away from zero, HALF_EVEN to the even digit. */
-export const ROUNDINGS = ['NONE', 'CEILING', 'FLOOR', 'HALF_UP', 'HALF_EVEN'] as const;
+const ROUNDINGS = ['NONE', 'CEILING', 'FLOOR', 'HALF_UP', 'HALF_EVEN'] as const;
 
 /** One of `ROUNDINGS`. */
 export type Rounding = (typeof ROUNDINGS)[number];

@@ -7,7 +7,6 @@ export {
   type FieldRefusal,
   readConversion,
   type Rounding,
-  ROUNDINGS,
 } from './conversion.js';
 export { type Currency, formatMoney, isCurrency, minorDigits, roundMoney } from './currency.js';
 export {

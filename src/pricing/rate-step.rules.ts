@@ -69,7 +69,7 @@ export function baseSteps(steps: readonly RateStep[]): readonly RateStep[] {
 }
 
 /** The step with the opposite sign. */
-export function negated(item: RateStep): RateStep {
+function negated(item: RateStep): RateStep {
   return {
     ...item,
     quantity: decimal(item.quantity.negated()),

@@ -13,11 +13,11 @@ export function worstBetween(terms: PriceTerms, position: Decimal, more: Decimal
   const start = terms.conversion ? convert(position, terms.conversion) : position;
   // Wherever rounding stands, so much more usage is never more than its own units, rounded up.
   const added = terms.conversion ? convert(more, { ...terms.conversion, rounding: ceilingOf(terms.conversion) }) : more;
-  const places = bendsOf(bare, start).flatMap(bend => [
-    bend,
-    bend.minus(added),
-    bend.minus(added).plus(minOf(added, ONE)),
-  ]);
+  // At each bend, and right above it; beginning there and ending there.
+  const crumb = minOf(added, ONE);
+  const places = bendsOf(bare, start).flatMap(bend =>
+    [bend, bend.plus(crumb)].flatMap(place => [place, place.minus(added)]),
+  );
   const amounts = [start, ...places.filter(place => place.gt(start))].map(place => {
     const from = { quantity: place, events: [] };
 

@@ -391,6 +391,17 @@ describe('each mutation of the API', () => {
       ['model_cost.set'],
       'model_cost',
     );
+    await call(
+      'modelContextSet',
+      {
+        ...key(),
+        modelId: model.id,
+        effectiveAt: '2027-01-01T00:00:00Z',
+        bands: [{ above: '272000', name: 'long' }],
+      },
+      ['model_context.set'],
+      'model_context',
+    );
     const { meter } = await call(
       'meterCreate',
       {
@@ -419,7 +430,7 @@ describe('each mutation of the API', () => {
         {
           ...key(),
           priceBookId: priceBook.id,
-          prices: [{ meterId: meter.id, name: 'Tokens', model: { kind: 'FLAT', amount: '10' } }],
+          prices: [{ meterId: meter.id, name: 'Tokens', model: 'FLAT', flatAmount: '10' }],
         },
         ['price_book_version.created'],
         'price',
@@ -444,6 +455,89 @@ describe('each mutation of the API', () => {
     );
     await call('priceBookWithdraw', { versionId: later }, ['price_book_version.withdrawn'], 'price_book_version');
     await call(
+      'fxSnapshotCreate',
+      { ...key(), base: 'USD', quote: 'EUR', rate: '0.92', asOf: '2026-11-01T00:00:00Z', source: 'ECB' },
+      ['fx_snapshot.created'],
+      'fx_snapshot',
+    );
+    const { meter: kinds } = await call(
+      'meterCreate',
+      {
+        ...key(),
+        key: 'tokens_by_kind',
+        eventType: 'llm.response',
+        aggregation: 'SUM',
+        valueProperty: 'tokens',
+        dimensions: [
+          { name: 'model', property: 'model' },
+          { name: 'token_kind', property: 'kind' },
+        ],
+        unit: 'token',
+      },
+      ['meter.created'],
+      'meter',
+      'meter { id }',
+    );
+    const list = () => ({
+      ...key(),
+      format: 'LITELLM',
+      content:
+        '{"gpt-6": {"litellm_provider": "x", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}}',
+      source: 'a list',
+      sourceDate: '2026-11-01',
+    });
+    const proposed = async (): Promise<string> => {
+      const { priceImport } = await call(
+        'priceImportPropose',
+        { ...list(), priceBookId: priceBook.id, meterId: kinds.id },
+        ['price_import.proposed'],
+        'price_import_row',
+        'priceImport { id }',
+      );
+
+      return priceImport.id as string;
+    };
+    const importId = await proposed();
+    const decided = { allUnflagged: true, decision: 'APPROVED' };
+    await call('priceImportDecide', { importId, ...decided }, ['price_import.decided'], 'price_import_row');
+    await call(
+      'priceImportDraft',
+      { importId },
+      ['price_book_version.created', 'price_import.drafted'],
+      'price_import',
+    );
+    await call('priceImportDiscard', { importId: await proposed() }, ['price_import.discarded'], 'price_import');
+    const proposedCosts = async (): Promise<string> => {
+      const { priceImport } = await call(
+        'modelCostImportPropose',
+        list(),
+        ['price_import.proposed'],
+        'price_import_row',
+        'priceImport { id }',
+      );
+
+      return priceImport.id as string;
+    };
+    const costsId = await proposedCosts();
+    await call(
+      'modelCostImportDecide',
+      { importId: costsId, ...decided },
+      ['price_import.decided'],
+      'price_import_row',
+    );
+    await call(
+      'modelCostImportApply',
+      { importId: costsId, effectiveAt: '2026-12-01T00:00:00Z' },
+      ['model_cost.set', 'price_import.applied'],
+      'model_cost',
+    );
+    await call(
+      'modelCostImportDiscard',
+      { importId: await proposedCosts() },
+      ['price_import.discarded'],
+      'price_import',
+    );
+    await call(
       'contractCreate',
       { ...key(), buyerId: tenant.id, priceBookId: priceBook.id, startsAt: '2026-01-01T00:00:00Z' },
       ['contract.created'],
@@ -454,6 +548,20 @@ describe('each mutation of the API', () => {
       { ...key(), buyerId: tenant.id, priceBookId: priceBook.id, startsAt: '2026-02-01T00:00:00Z' },
       ['contract.created', 'contract.ended'],
       'contract',
+    );
+    // From a book that nobody is on: the contract of the tenant stays as it is.
+    const { priceBook: empty } = await call(
+      'priceBookCreate',
+      { ...key(), name: 'Empty', currency: 'USD' },
+      ['price_book.created'],
+      'price_book',
+      'priceBook { id }',
+    );
+    await call(
+      'contractsMigrate',
+      { ...key(), priceBookId: empty.id, toPriceBookId: priceBook.id, effectiveAt: '2026-03-01T00:00:00Z' },
+      ['contract_migration.created'],
+      'contract_migration',
     );
     await call(
       'webhookEndpointCreate',
@@ -483,6 +591,20 @@ describe('each mutation of the API', () => {
       ['spend_alert.archived'],
       'spend_alert',
     );
+    const { simulation } = await call(
+      'simulationStart',
+      {
+        ...key(),
+        priceBookVersionId: await version(),
+        from: '2026-10-01T00:00:00Z',
+        until: '2026-11-01T00:00:00Z',
+        tenantIds: [tenant.id],
+      },
+      ['simulation.started'],
+      'simulation',
+      'simulation { id }',
+    );
+    await call('simulationCancel', { simulationId: simulation.id }, ['simulation.cancelled'], 'simulation');
     const [invoice] = await asSuperuser<{ id: string }>(product.database, 'select id from invoice');
     await call(
       'invoiceIssue',

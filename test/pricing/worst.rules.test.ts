@@ -108,7 +108,7 @@ describe('worstBetween', () => {
           }
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 150 },
     );
   });
 });

@@ -47,7 +47,7 @@ describe('the value of an event', () => {
     expect((await one(units, { documents: 100 }, { documents: 0 }, { documents: 1 })).quantities).toEqual([[{}, '2']]);
   });
 
-  test('is multiplied by its factors and then converted: seconds on replicas as minutes that have begun', async () => {
+  test('is converted and then multiplied by its factors: seconds as minutes that each replica has begun', async () => {
     const draft = {
       valueProperty: 'seconds',
       factorProperties: ['scale.replicas'],
@@ -63,7 +63,7 @@ describe('the value of an event', () => {
       accepted: 2,
       rejected: [{ index: 2, code: 'INVALID_QUANTITY', field: 'properties.scale.replicas' }],
     });
-    expect(quantities).toEqual([[{}, '5']]);
+    expect(quantities).toEqual([[{}, '7']]);
   });
 
   test('is the greatest, or the latest, by what values come to', async () => {
