@@ -159,6 +159,41 @@ price
     });
   });
 
+price
+  .command('simulate')
+  .description(
+    'what tenants would have paid under a version: asks a running Ratebook, shows how far it is, prints who loses and wins',
+  )
+  .argument('<version>', 'a draft or a published version of a price book (pbv_…)')
+  .requiredOption('--from <instant>', 'every billing period from here, such as 2026-10-01T00:00:00Z')
+  .requiredOption('--until <instant>', 'until before here')
+  .option('--tenants <ids...>', 'only these tenants; all on the book by default')
+  .option('--seller <id>', "whose book it is; the key's own tenant by default")
+  .option(
+    '--baseline <what>',
+    'compare with what was charged, or with the published versions rated anew',
+    baseline,
+    'CHARGED',
+  )
+  .option('--top <n>', 'how many that lose and win most are printed', wholeNumber(1, 100), 5)
+  .option('--url <url>', 'where Ratebook runs', 'http://127.0.0.1:4000')
+  .option('--key <key>', 'a key that may write prices; the demo key of the quick start by default')
+  .action(async (versionId: string, options: PriceSimulateFlags) => {
+    const { simulatePrices } = await import('./commands/price-simulate.js');
+    process.exitCode = await simulatePrices({
+      versionId,
+      url: options.url,
+      from: options.from,
+      until: options.until,
+      baseline: options.baseline,
+      top: options.top,
+      dataDir: readEnvironment().DATA_DIR,
+      ...(options.key ? { key: options.key } : {}),
+      ...(options.seller ? { sellerId: options.seller } : {}),
+      ...(options.tenants ? { tenantIds: options.tenants } : {}),
+    });
+  });
+
 const gallery = program
   .command('gallery')
   .description('price books of AI providers, from their public price lists: to look at and to import');
@@ -195,6 +230,27 @@ interface PriceImportFlags {
   readonly tenant?: string;
   readonly approve?: boolean;
   readonly draft?: boolean;
+}
+
+interface PriceSimulateFlags {
+  readonly url: string;
+  readonly from: string;
+  readonly until: string;
+  readonly baseline: 'CHARGED' | 'PUBLISHED';
+  readonly top: number;
+  readonly key?: string;
+  readonly seller?: string;
+  readonly tenants?: readonly string[];
+}
+
+function baseline(text: string): 'CHARGED' | 'PUBLISHED' {
+  const name = text.toUpperCase();
+
+  if (name !== 'CHARGED' && name !== 'PUBLISHED') {
+    throw new InvalidArgumentError('charged or published');
+  }
+
+  return name;
 }
 
 function listFormat(text: string): 'LITELLM' | 'LANGFUSE' {

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { defineJob, handler, type JobHandler } from '../platform/index.js';
+import type { SimulationRunner } from './simulation-runner.js';
+
+export const simulationJobs = {
+  /**
+   * Runs a simulation from where it stands. Runs twice: the second finds it claimed or ended and does nothing; a tenant that
+   * is done is not done again, and one that was half done begins anew.
+   */
+  run: defineJob({
+    name: 'simulation.run',
+    payload: z.object({ v: z.literal(1), tenantId: z.string(), simulationId: z.string() }),
+  }),
+} as const;
+
+export function simulationHandlers(runner: SimulationRunner): JobHandler[] {
+  return [handler(simulationJobs.run, (scope, { simulationId }) => runner.run(scope, simulationId))];
+}
