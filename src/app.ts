@@ -275,7 +275,7 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new EstimateResolver(s.estimates),
     new InvoiceResolver(s.tenants, s.invoicing),
     new InvoiceFieldsResolver(s.invoicing),
-    new SimulationResolver(s.tenants, s.simulations),
+    new SimulationResolver(s.tenants, s.simulations, s.contractMigrations),
     new SimulationResultsResolver(s.simulations),
     new AlertResolver(s.tenants, s.alerts, s.rating),
     new NodeResolver(s.tenants, s.rating),

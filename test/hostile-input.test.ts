@@ -878,6 +878,7 @@ describe('GraphQL', () => {
           from: '2026-10-01T00:00:00Z',
           until: '2026-11-01T00:00:00Z',
           tenantIds: [customerId],
+          move: { priceBookId: bookId, fromVersionId: versionId, effectiveAt: '2026-11-01T00:00:00Z' },
           baseline: 'CHARGED',
           modelContexts: [{ modelKey: model.key, bands: [{ above: '1', inclusive: false, name: 'long' }] }],
         };

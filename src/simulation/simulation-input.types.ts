@@ -12,6 +12,21 @@ export class SimulationModelContextInput {
   bands!: ContextBandInput[];
 }
 
+@InputType({ description: 'Contracts that are to be moved: who they are is told by the move that is planned.' })
+export class SimulationMoveInput {
+  @Field(() => ID, { description: 'The book that the contracts are on.' })
+  priceBookId!: string;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'Only contracts that are pinned to this version; all of the book by default.',
+  })
+  fromVersionId?: string | null;
+
+  @Field(() => Date, { description: 'When they are to move.' })
+  effectiveAt!: Date;
+}
+
 @InputType({ description: 'A simulation to start.' })
 export class SimulationStartInput {
   @Field(() => String, IDEMPOTENCY_KEY)
@@ -38,6 +53,13 @@ export class SimulationStartInput {
       'Who is to try it: the seller or tenants below it, at most 10,000, in the periods of all their contracts. Left out: every tenant with a contract on the book, in the periods of that contract.',
   })
   tenantIds?: string[] | null;
+
+  @Field(() => SimulationMoveInput, {
+    nullable: true,
+    description:
+      'Only the buyers that contractsMigrate would move (of tenantIds, where given), so that it is seen before who pays what.',
+  })
+  move?: SimulationMoveInput | null;
 
   @Field(() => SimulationBaselineEnum, {
     defaultValue: SimulationBaselineEnum.CHARGED,

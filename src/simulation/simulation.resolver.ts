@@ -1,8 +1,14 @@
 import { Arg, Authorized, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root, Subscription } from 'type-graphql';
-import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext } from '../platform/index.js';
+import type { ContractMigrationsService } from '../contracts/index.js';
+import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext, type Scope } from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
 import { placeIn } from './simulation-result.queries.js';
-import { SimulationCancelInput, SimulationPayload, SimulationStartInput } from './simulation-input.types.js';
+import {
+  SimulationCancelInput,
+  type SimulationMoveInput,
+  SimulationPayload,
+  SimulationStartInput,
+} from './simulation-input.types.js';
 import type { Simulation } from './simulation.entity.js';
 import {
   SimulationConnection,
@@ -21,6 +27,7 @@ export class SimulationResolver {
   constructor(
     private readonly tenants: TenantsService,
     private readonly service: SimulationsService,
+    private readonly migrations: ContractMigrationsService,
   ) {}
 
   @Authorized('pricing:read')
@@ -46,12 +53,23 @@ export class SimulationResolver {
     @Ctx() { scope }: GraphqlContext,
   ) {
     return payload(SimulationPayload, async () => {
-      const { sellerId, tenantIds = null, ...asked } = input;
+      const { sellerId, tenantIds = null, move = null, ...asked } = input;
       const seller = await this.tenants.within(scope, sellerId, ['sellerId']);
-      const { simulation, replayed } = await this.service.start(scope, seller, { ...asked, tenantIds });
+
+      const { simulation, replayed } = await this.service.start(scope, seller, {
+        ...asked,
+        tenantIds: move ? await this.#movers(seller, move, tenantIds) : tenantIds,
+      });
 
       return { simulation: SimulationType.from(simulation), replayed };
     });
+  }
+
+  async #movers(seller: Scope, move: SimulationMoveInput, buyerIds: readonly string[] | null): Promise<string[]> {
+    // Wherever they are to move: no contract is there yet.
+    const { moves } = await this.migrations.moving(seller, { ...move, buyerIds, toPriceBookId: '' });
+
+    return [...new Set(moves.map(({ tenantId }) => tenantId))];
   }
 
   @Authorized('pricing:write')

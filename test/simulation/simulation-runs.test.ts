@@ -455,6 +455,31 @@ describe('through the API', () => {
     }
   });
 
+  test('a move of contracts is tried on those whom it would move, before it is made', async () => {
+    const { meterId } = await aMeterLike(product, {});
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, name: 'Use', terms: perUnit('2') }] });
+    const [stays, moves] = [await aTenant(product, { name: 'Stays' }), await aTenant(product, { name: 'Moves' })];
+    await aContract(product, { buyerId: stays, bookId, startsAt: new Date('2026-11-20T00:00:00Z') });
+    await aContract(product, { buyerId: moves, bookId });
+    const move = { priceBookId: bookId, effectiveAt: '2026-11-15T00:00:00Z' };
+    const started = await product.graphql(product.platformKey, START, { input: input({ move }) });
+    expect(started.data.simulationStart.userErrors).toEqual([]);
+    const { id } = started.data.simulationStart.simulation;
+    await run(product, { id, tenantId: product.platformId });
+    const { data } = await product.graphql(
+      product.platformKey,
+      `query ($id: ID!) { node(id: $id) { ... on Simulation { tenants { edges { node { name } } } } } }`,
+      { id },
+    );
+    expect(data.node.tenants.edges.map((edge: { node: { name: string } }) => edge.node.name)).toEqual(['Moves']);
+
+    const none = await product.graphql(product.platformKey, START, { input: input({ move, tenantIds: [stays] }) });
+    expect(none.data.simulationStart).toMatchObject({
+      simulation: null,
+      userErrors: [{ code: 'INVALID_INPUT', field: ['tenantIds'] }],
+    });
+  });
+
   test('a refusal is told with its field', async () => {
     const { data } = await product.graphql(product.platformKey, START, {
       input: input({ until: '2027-01-01T00:00:00Z' }),
