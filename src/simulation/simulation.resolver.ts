@@ -1,6 +1,16 @@
 import { Arg, Authorized, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root, Subscription } from 'type-graphql';
 import type { ContractMigrationsService } from '../contracts/index.js';
-import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext, type Scope } from '../platform/index.js';
+import {
+  AFTER,
+  connection,
+  DomainError,
+  FIRST,
+  isId,
+  payload,
+  scopeFor,
+  type GraphqlContext,
+  type Scope,
+} from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
 import { placeIn } from './simulation-result.queries.js';
 import {
@@ -66,6 +76,20 @@ export class SimulationResolver {
   }
 
   async #movers(seller: Scope, move: SimulationMoveInput, buyerIds: readonly string[] | null): Promise<string[]> {
+    if (!isId(move.priceBookId, 'pb')) {
+      throw DomainError.notFound('price book', move.priceBookId.slice(0, 40), ['move', 'priceBookId']);
+    }
+
+    if (typeof move.fromVersionId === 'string' && !isId(move.fromVersionId, 'pbv')) {
+      throw DomainError.notFound('price book version', move.fromVersionId.slice(0, 40), ['move', 'fromVersionId']);
+    }
+
+    const unknown = buyerIds?.findIndex(id => !isId(id, 'ten')) ?? -1;
+
+    if (unknown >= 0) {
+      throw DomainError.notFound('tenant', buyerIds?.[unknown]?.slice(0, 40) ?? '', ['tenantIds', String(unknown)]);
+    }
+
     // Wherever they are to move: no contract is there yet.
     const { moves } = await this.migrations.moving(seller, { ...move, buyerIds, toPriceBookId: '' });
 
