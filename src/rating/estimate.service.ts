@@ -61,55 +61,91 @@ interface Terms {
   readonly active: ReadonlySet<string>;
 }
 
+/** What is remembered of a tenant for a moment. */
+interface Known {
+  readonly tenant: Tenant;
+  readonly terms: Terms | null;
+  readonly readAt: number;
+}
+
+const FRESH_MS = 1_000;
+const MAX_REMEMBERED = 10_000;
+
 /** Prices a call before it is made, by the live book, the catalog and the engine that will bill it. */
 export class EstimateService {
+  readonly #remembered = new Map<string, Known>();
+
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
     private readonly contracts: ContractsService,
   ) {}
 
-  /** Estimates one call of the scope's tenant. Refuses an event type that no meter counts, and usage that cannot be read. */
+  /**
+   * Estimates one call of the scope's tenant, by the contract and the prices of at most a second ago. Refuses an event type
+   * that no meter counts, and usage that cannot be read.
+   */
   async estimate(scope: Scope, request: EstimateRequest): Promise<Estimate> {
-    return inTransaction(scope, async tx => {
-      const tenant = await this.tenants.own(tx);
-      const [expected, worst] = await this.#measures(tx, tenant, request);
-      const terms = await this.#terms(tx, tenant);
-      // Asked for by the first price whose next unit may cost something else than the last one.
-      let known: Promise<Map<string, Decimal>> | null = null;
-      const positionOf = async (price: LivePrice): Promise<Decimal> => {
-        if (!terms || isSameEverywhere(price.terms)) {
-          return ZERO;
-        }
-
-        known ??= this.#positions(tx, terms);
-
-        return (await known).get(price.id) ?? ZERO;
-      };
-      const items: EstimateItem[] = [];
-
-      for (const measure of expected) {
-        const most = worst.find(other => other.meterId === measure.meterId && other.dimensions === measure.dimensions);
-        items.push(await this.#item(tx, tenant, terms, positionOf, measure, most?.quantity ?? measure.quantity));
+    const { tenant, terms } = await this.#known(scope);
+    const [expected, worst] = await this.#measures(scope, tenant, request);
+    // Asked for by the first price whose next unit may cost something else than the last one.
+    let positions: Promise<Map<string, Decimal>> | null = null;
+    const positionOf = async (price: LivePrice): Promise<Decimal> => {
+      if (!terms || isSameEverywhere(price.terms)) {
+        return ZERO;
       }
 
-      const isPriced = items.every(item => item.expected !== null && item.worst !== null);
+      positions ??= this.#positions(scope, terms);
 
-      return {
-        currency: terms?.contract.currency ?? null,
-        contractId: terms?.contract.id ?? null,
-        versionId: terms?.version.id ?? null,
-        expected: isPriced ? sum(items.map(item => item.expected ?? ZERO)) : null,
-        worst: isPriced ? sum(items.map(item => item.worst ?? ZERO)) : null,
-        items,
-      };
+      return (await positions).get(price.id) ?? ZERO;
+    };
+    const items: EstimateItem[] = [];
+
+    for (const measure of expected) {
+      const most = worst.find(other => other.meterId === measure.meterId && other.dimensions === measure.dimensions);
+      items.push(await this.#item(scope, tenant, terms, positionOf, measure, most?.quantity ?? measure.quantity));
+    }
+
+    const isPriced = items.every(item => item.expected !== null && item.worst !== null);
+
+    return {
+      currency: terms?.contract.currency ?? null,
+      contractId: terms?.contract.id ?? null,
+      versionId: terms?.version.id ?? null,
+      expected: isPriced ? sum(items.map(item => item.expected ?? ZERO)) : null,
+      worst: isPriced ? sum(items.map(item => item.worst ?? ZERO)) : null,
+      items,
+    };
+  }
+
+  /** The tenant with its terms, read anew when what is known is a second old. */
+  async #known(scope: Scope): Promise<Known> {
+    const known = this.#remembered.get(scope.tenantId);
+    const age = known ? scope.now.getTime() - known.readAt : Infinity;
+
+    if (known && age >= 0 && age < FRESH_MS) {
+      return known;
+    }
+
+    const read = await inTransaction(scope, async tx => {
+      const tenant = await this.tenants.own(tx);
+
+      return { tenant, terms: await this.#terms(tx, tenant), readAt: scope.now.getTime() };
     });
+
+    if (this.#remembered.size >= MAX_REMEMBERED) {
+      this.#remembered.clear();
+    }
+
+    this.#remembered.set(scope.tenantId, read);
+
+    return read;
   }
 
   /** The measures of the expected event and of the largest one. */
-  async #measures(tx: Scope, tenant: Tenant, request: EstimateRequest): Promise<readonly [Measure[], Measure[]]> {
-    const meters = await this.catalog.metersFor(tx, tenant.ancestors, request.eventType);
-    const modelOf = await this.catalog.modelsFor(tx, tenant.ancestors);
+  async #measures(scope: Scope, tenant: Tenant, request: EstimateRequest): Promise<readonly [Measure[], Measure[]]> {
+    const meters = await this.catalog.metersFor(scope, tenant.ancestors, request.eventType);
+    const modelOf = await this.catalog.modelsFor(scope, tenant.ancestors);
 
     if (meters.length === 0) {
       const text = `no meter counts events of type ${request.eventType.slice(0, 60)}; define one, or mend the type`;
@@ -134,7 +170,7 @@ export class EstimateService {
         id: 'estimate',
         source: '',
         type: request.eventType,
-        time: tx.now,
+        time: scope.now,
         subject: null,
         properties: request.serviceTier === null ? properties : { ...properties, service_tier: request.serviceTier },
       };
@@ -181,19 +217,21 @@ export class EstimateService {
   }
 
   /** How far each price of the running period has come, as it was rated last. */
-  async #positions(tx: Scope, { contract, period }: Terms): Promise<Map<string, Decimal>> {
-    const rows = await query<{ price_id: string; quantity: string | null }>(
-      tx,
-      `select distinct on (price_id) price_id, explanation->>'quantityTo' as quantity from charge
+  async #positions(scope: Scope, { contract, period }: Terms): Promise<Map<string, Decimal>> {
+    const rows = await inTransaction(scope, tx =>
+      query<{ price_id: string; quantity: string | null }>(
+        tx,
+        `select distinct on (price_id) price_id, explanation->>'quantityTo' as quantity from charge
        where tenant_id = $1 and contract_id = $2 and period_start = $3 order by price_id, generation desc`,
-      [tx.tenantId, contract.id, period.start],
+        [tx.tenantId, contract.id, period.start],
+      ),
     );
 
     return new Map(rows.map(row => [row.price_id, decimal(row.quantity ?? '0')]));
   }
 
   async #item(
-    tx: Scope,
+    scope: Scope,
     tenant: Tenant,
     terms: Terms | null,
     positionOf: (price: LivePrice) => Promise<Decimal>,
@@ -210,8 +248,8 @@ export class EstimateService {
 
     const value = async (quantity: Decimal, of: LivePrice, as: Readonly<Record<string, string>>) =>
       of.terms.pricing.model === 'COST_PLUS'
-        ? this.#costOf(tx, tenant, terms, measure.meterId, as, quantity)
-        : shareOf(measure, terms, tx.now, quantity);
+        ? this.#costOf(scope, tenant, terms, measure.meterId, as, quantity)
+        : shareOf(measure, terms, scope.now, quantity);
     const position = await positionOf(price);
     const expected = await value(measure.quantity, price, dimensions);
     const worst: (Decimal | null)[] = [];
@@ -240,7 +278,7 @@ export class EstimateService {
 
   /** What the usage costs us, for a price that marks it up; null when nobody has entered a cost. */
   async #costOf(
-    tx: Scope,
+    scope: Scope,
     tenant: Tenant,
     { contract }: Terms,
     meterId: string,
@@ -249,10 +287,12 @@ export class EstimateService {
   ): Promise<Decimal | null> {
     const sellers = tenant.ancestors.slice(0, tenant.ancestors.indexOf(contract.sellerId) + 1);
     const model = dimensions['model'] ?? '';
-    const costs = (await this.catalog.costsFor(tx, sellers, [model])).get(model) ?? [];
-    const meter = (await this.catalog.metersById(tx, tenant.ancestors, [meterId])).get(meterId);
+    const { costs, meter } = await inTransaction(scope, async tx => ({
+      costs: (await this.catalog.costsFor(tx, sellers, [model])).get(model) ?? [],
+      meter: (await this.catalog.metersById(tx, tenant.ancestors, [meterId])).get(meterId),
+    }));
     const usage = { kind: dimensions['token_kind'] ?? meter?.key ?? '', dimensions, currency: contract.currency };
-    const cost = costAt(costs, usage, tx.now);
+    const cost = costAt(costs, usage, scope.now);
 
     return cost && divide(quantity.times(cost.amount), cost.per);
   }
