@@ -121,7 +121,7 @@ const price = program.command('price').description('price books from the command
 price
   .command('rate')
   .description(
-    'rates cases: a JSON list of {id, currency, price, usage, alreadyBilled?} in, a list of {id, amount, rounded, explanation} out',
+    'rates cases: a JSON list of {id, currency, price, usage, alreadyBilled?, period?} in, a list of {id, amount, rounded, explanation, steps} or {id, error} out; period: {start, end} is for prorated prices; the exit code is 0 when the file could be read, whatever errors its cases have',
   )
   .argument('<file>', 'a JSON file, or - for standard input')
   .action(async (file: string) => {

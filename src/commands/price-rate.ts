@@ -17,7 +17,8 @@ function parse(source: string, file: string): readonly unknown[] {
   let json: unknown;
 
   try {
-    json = JSON.parse(source);
+    // Some editors begin a file with a byte order mark, which is no JSON.
+    json = JSON.parse(source.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new Error(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

@@ -1,5 +1,5 @@
-import { type Decimal, decimal, divide, maxOf, minOf, ONE, sum, ZERO } from '../money/index.js';
-import type { Percentage } from './price.rules.js';
+import { type Decimal, decimal, divide, minOf, ONE, sum, ZERO } from '../money/index.js';
+import { isLinear, type Percentage } from './price.rules.js';
 import { type RateStep, step } from './rate-step.rules.js';
 
 /** What one event is worth. */
@@ -14,12 +14,13 @@ const HUNDRED = decimal(100);
  *
  * The first `freeEvents` events and the first `freeAmount` of money are free; what is free ends at the first of the two
  * limits that is reached. The event that crosses `freeAmount` pays the fixed amount in full and the rate on what lies
- * above. Free events know no minimum. An event that takes back (a negative amount) costs the opposite of its opposite.
- * Events that come to nothing in total cost nothing, fixed amounts included.
+ * above. Free events know no minimum. An event that takes back (a negative amount) takes back of what was paid so far, and
+ * no more than that: it costs the opposite of an event of so much, or nothing when nothing was paid. Events that come to
+ * nothing in total cost nothing, fixed amounts included. Where nothing is free, fixed or bounded, the sum alone counts.
  */
 export function percentageSteps(pricing: Percentage, events: readonly EventAmount[]): readonly RateStep[] {
   const { percent, fixed, eventMinimum, eventMaximum } = pricing;
-  const paid = paidParts(pricing, events);
+  const paid = isLinear(pricing) ? events.map(signedPart) : paidParts(pricing, events);
   let [base, low, high] = [ZERO, ZERO, ZERO];
   let [count, lows, highs] = [0, 0, 0];
 
@@ -57,14 +58,21 @@ export function percentageSteps(pricing: Percentage, events: readonly EventAmoun
     : steps;
 }
 
-/** The part of each event that is not free, as an amount from zero with its sign. */
-function* paidParts(
-  { freeEvents, freeAmount }: Percentage,
-  events: readonly EventAmount[],
-): Generator<{ readonly amount: Decimal; readonly sign: 1 | -1 }> {
+/** An amount from zero with its sign. */
+interface SignedPart {
+  readonly amount: Decimal;
+  readonly sign: 1 | -1;
+}
+
+function signedPart({ amount }: EventAmount): SignedPart {
+  return { amount: amount.abs(), sign: amount.isNegative() ? -1 : 1 };
+}
+
+/** The part of each event that is not free, and of each that takes back the part that had been paid. */
+function* paidParts({ freeEvents, freeAmount }: Percentage, events: readonly EventAmount[]): Generator<SignedPart> {
   const hasFree = freeEvents !== null || freeAmount !== null;
   let isFree = hasFree && (freeEvents === null || freeEvents.gt(ZERO));
-  let [seen, running] = [0, ZERO];
+  let [seen, running, paid] = [0, ZERO, ZERO];
 
   for (const { amount } of events) {
     seen += 1;
@@ -74,15 +82,23 @@ function* paidParts(
       isFree = false;
     }
 
+    let part = amount;
+
     if (isFree && freeAmount && running.gt(freeAmount)) {
       isFree = false;
       // What was free before ends here: this event pays for what lies above the free amount.
-      yield { amount: minOf(maxOf(ZERO, running.minus(freeAmount)), amount), sign: 1 };
+      part = minOf(running.minus(freeAmount), amount);
+    }
+
+    const taken = part.isNegative() ? minOf(part.abs(), paid) : part;
+
+    // What takes back of nothing is no event: it gives no fixed amount back either.
+    if (isFree || (part.isNegative() && taken.isZero())) {
       continue;
     }
 
-    if (!isFree) {
-      yield { amount: amount.abs(), sign: amount.isNegative() ? -1 : 1 };
-    }
+    const sign = part.isNegative() ? -1 : 1;
+    paid = paid.plus(taken.times(sign));
+    yield { amount: taken, sign };
   }
 }

@@ -92,6 +92,13 @@ export function readPriceDraft(price: PriceDraft, meter: Meter, bookCurrency: st
     );
   }
 
+  if (terms.terms.prorated && meter.aggregation !== 'TIME_WEIGHTED') {
+    throw DomainError.invalid(
+      `a prorated price charges a level for the time it was there, and meter ${meter.key} follows none; define one that is TIME_WEIGHTED`,
+      [...field, 'prorated'],
+    );
+  }
+
   const window = price.window === null || price.window === undefined ? null : readPriceWindow(price.window, ['window']);
 
   if (window && 'refusals' in window) {

@@ -110,6 +110,10 @@ class TermsReader {
       this.#refuse(['prorated'], `must be true or false, not ${shown(prorated)}`);
     }
 
+    if (prorated === true && !isAbsent(json['conversion'])) {
+      this.#refuse(['conversion'], 'must be left out: a prorated price has no conversion, it counts metered units');
+    }
+
     return {
       pricing: this.#pricing(name, json),
       conversion: this.#conversion(json),

@@ -142,7 +142,8 @@ export function looksAtEvents({ pricing, prorated }: PriceTerms): boolean {
   return prorated || (pricing.model === 'PERCENTAGE' && !isLinear(pricing));
 }
 
-function isLinear({ fixed, freeEvents, freeAmount, eventMinimum, eventMaximum }: Percentage): boolean {
+/** Whether a percentage is one of the events' sum: nothing is free, fixed or bounded. */
+export function isLinear({ fixed, freeEvents, freeAmount, eventMinimum, eventMaximum }: Percentage): boolean {
   return fixed.isZero() && freeEvents === null && freeAmount === null && eventMinimum === null && eventMaximum === null;
 }
 

@@ -23,10 +23,11 @@ export interface ProratedUsage {
  * Prices each unit for the part of the period in which it was there. UNIT: unit amount × units × share. VOLUME: the tier is
  * that of the level at the end, the quantity the prorated one. GRADUATED: a unit belongs to the tier that its place in the
  * level falls into, units leave from the top; the flat amount of a tier is due once it was entered, also when it was left
- * again. Free units are the first of the level. Other models are not prorated.
+ * again. Free units are the first of the level at any time: what it is above them counts, and a level below them counts as
+ * nothing. Other models are not prorated.
  */
 export function proratedSteps(pricing: PricingModel, usage: ProratedUsage, free: Decimal): readonly RateStep[] {
-  const area = maxOf(ZERO, areaOf(usage).minus(free.times(usage.whole)));
+  const area = areaAbove(usage, free);
 
   switch (pricing.model) {
     case 'UNIT': {
@@ -37,7 +38,7 @@ export function proratedSteps(pricing: PricingModel, usage: ProratedUsage, free:
     }
 
     case 'VOLUME': {
-      const end = maxOf(ZERO, usage.level.plus(sum(usage.changes.map(({ change }) => change))).minus(free));
+      const end = above(usage.level.plus(sum(usage.changes.map(({ change }) => change))), free);
       const index = pricing.tiers.findIndex(({ upTo }) => !upTo || end.lte(upTo));
 
       return [tierOf(pricing.tiers, index, area, usage.whole)];
@@ -51,20 +52,44 @@ export function proratedSteps(pricing: PricingModel, usage: ProratedUsage, free:
   }
 }
 
-/** Units × share: the time-weighted average of the level is this, divided by the whole. */
-function areaOf({ level, whole, changes }: ProratedUsage): Decimal {
-  return level.times(whole).plus(sum(changes.map(({ change, share }) => change.times(share))));
+/** The highest level of the period; zero when it never is above. */
+export function peakOf({ level, changes }: ProratedUsage): Decimal {
+  let [running, peak] = [level, maxOf(ZERO, level)];
+
+  for (const { change } of changes) {
+    running = running.plus(change);
+    peak = maxOf(peak, running);
+  }
+
+  return peak;
 }
 
-function graduated(tiers: readonly Tier[], { level, whole, changes }: ProratedUsage, free: Decimal): RateStep[] {
+/** Units × share of what the level is above the free units: the time-weighted average of it is this, divided by the whole. */
+function areaAbove({ level, whole, changes }: ProratedUsage, free: Decimal): Decimal {
+  let [running, area] = [level, above(level, free).times(whole)];
+
+  for (const { change, share } of changes) {
+    const before = running;
+    running = running.plus(change);
+    area = area.plus(above(running, free).minus(above(before, free)).times(share));
+  }
+
+  return area;
+}
+
+function above(level: Decimal, free: Decimal): Decimal {
+  return maxOf(ZERO, level.minus(free));
+}
+
+function graduated(tiers: readonly Tier[], usage: ProratedUsage, free: Decimal): RateStep[] {
+  const { level, whole, changes } = usage;
   const weighted = tiers.map(() => ZERO);
+  const peak = above(peakOf(usage), free);
   let running = ZERO;
-  let peak = ZERO;
 
   for (const { change, share } of [{ change: level, share: whole }, ...changes]) {
     const before = running;
     running = running.plus(change);
-    peak = maxOf(peak, running);
 
     for (const [index] of tiers.entries()) {
       const inTier = within(tiers, index, running.minus(free)).minus(within(tiers, index, before.minus(free)));
@@ -73,7 +98,7 @@ function graduated(tiers: readonly Tier[], { level, whole, changes }: ProratedUs
   }
 
   return tiers.flatMap((_, index) => {
-    const isEntered = index === 0 || peak.minus(free).gt(tiers[index - 1]?.upTo ?? ZERO);
+    const isEntered = index === 0 || peak.gt(tiers[index - 1]?.upTo ?? ZERO);
 
     return isEntered ? [tierOf(tiers, index, weighted[index] ?? ZERO, whole)] : [];
   });

@@ -11,9 +11,9 @@ import {
 import { rateStepJson, type RateStepJson, sentenceOf } from './explain.rules.js';
 import type { EventAmount } from './percentage.rules.js';
 import { readPriceTerms } from './price-reading.rules.js';
-import type { PriceTerms } from './price.rules.js';
+import { looksAtEvents, type PriceTerms } from './price.rules.js';
 import type { LevelChange } from './prorated.rules.js';
-import { exceeds, rate, type Usage } from './rate.rules.js';
+import { exceeds, highestOf, rate, type Usage } from './rate.rules.js';
 
 /** What one case comes to, or why it has no answer. */
 export type RatedCase =
@@ -86,8 +86,7 @@ function answerOf(json: unknown) {
   const usage = usageOf(terms, json['usage'], json['period']);
 
   if (exceeds(terms, usage)) {
-    const text = `no tier of this price holds ${formatDecimal(usage.quantity)} units: the last tier is closed`;
-    throw new CaseFault('UNPRICED', ['price', 'tiers'], text);
+    throw new CaseFault('UNPRICED', ['price', 'tiers'], noTierText(terms, usage));
   }
 
   const rated = rate(terms, usage);
@@ -99,7 +98,7 @@ function answerOf(json: unknown) {
     amount: formatDecimal(amount),
     rounded: formatMoney(amount, currency),
     explanation: billed
-      ? `${sentence} ${formatDecimal(billed)} ${currency} of it is billed already, so ${formatDecimal(amount)} ${currency} is to be charged.`
+      ? `${sentence} ${formatDecimal(billed)} ${currency} are billed already, so ${formatDecimal(amount)} ${currency} are to be charged.`
       : sentence,
     steps: rated.steps.map(rateStepJson),
   };
@@ -236,7 +235,22 @@ function billedOf(terms: PriceTerms, json: unknown): Decimal | null {
     throw new CaseFault('INVALID_INPUT', ['alreadyBilled', 'amount'], 'alreadyBilled needs an amount or a quantity');
   }
 
-  return rate(terms, { quantity: before }).amount;
+  if (looksAtEvents(terms)) {
+    const text = 'say the amount that was billed: what a quantity came to depends on its events';
+    throw new CaseFault('INVALID_INPUT', ['alreadyBilled', 'amount'], text);
+  }
+
+  const usage = { quantity: before };
+
+  if (exceeds(terms, usage)) {
+    throw new CaseFault('UNPRICED', ['alreadyBilled', 'quantity'], noTierText(terms, usage));
+  }
+
+  return rate(terms, usage).amount;
+}
+
+function noTierText(terms: PriceTerms, usage: Usage): string {
+  return `no tier of this price holds ${formatDecimal(highestOf(terms, usage))} units: the last tier is closed`;
 }
 
 function numberAt(json: unknown, path: readonly string[]): Decimal {
@@ -255,7 +269,8 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/;
 function instantAt(json: unknown, path: readonly string[]): Date {
   const at = typeof json === 'string' && INSTANT.test(json) ? new Date(json) : null;
 
-  if (!at || Number.isNaN(at.getTime())) {
+  // A date takes the 30th of February for the 2nd of March: written again, it tells what was not meant.
+  if (!at || Number.isNaN(at.getTime()) || !at.toISOString().startsWith(String(json).slice(0, -1))) {
     throw new CaseFault('INVALID_INPUT', path, `${path.join('.')} must be an instant such as 2026-11-23T12:00:00Z`);
   }
 

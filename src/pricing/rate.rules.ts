@@ -1,7 +1,7 @@
 import { convert, type Decimal, decimal, divide, maxOf, ONE, sum, ZERO } from '../money/index.js';
 import { type EventAmount, percentageSteps } from './percentage.rules.js';
 import type { PriceTerms, PricingModel, Rate } from './price.rules.js';
-import { type ProratedUsage, proratedSteps } from './prorated.rules.js';
+import { peakOf, type ProratedUsage, proratedSteps } from './prorated.rules.js';
 import { baseSteps, differenceOf, type RateStep, simplified, step } from './rate-step.rules.js';
 import { exceedsTiers, graduatedPercentSteps, graduatedSteps, volumeSteps } from './tier.rules.js';
 
@@ -43,7 +43,8 @@ const HUNDRED = decimal(100);
  * Last the discount is taken off, and the result is raised to the minimum or cut to the maximum.
  *
  * A flat amount, and that of a first tier, is due at zero quantity. A negative quantity, which corrections can leave
- * behind, gives back what its opposite adds: rate(−q) − rate(0) = rate(0) − rate(q), before the bounds.
+ * behind, gives back what its opposite adds: rate(−q) − rate(0) = rate(0) − rate(q), before the bounds; a PERCENTAGE gives
+ * back at most what was paid.
  * Exact, but for a `per` that has other prime factors than 2 and 5 (see `divide`). Throws RangeError when no tier holds the
  * quantity; `exceeds` tells it beforehand.
  */
@@ -89,13 +90,19 @@ export function asksWithoutUsage(terms: PriceTerms): boolean {
   return !rate(terms, { quantity: ZERO, events: [] }).amount.isZero();
 }
 
-/** Whether the last tier is closed and the quantity lies above it, so that it has no price. */
+/**
+ * Whether the last tier is closed and the quantity lies above it, so that it has no price. Of a prorated usage it is the
+ * highest level that counts, however short it lasted.
+ */
 export function exceeds(terms: PriceTerms, usage: Usage): boolean {
-  const { pricing } = terms;
+  const { pricing, freeUnits } = terms;
 
-  return (
-    'tiers' in pricing && exceedsTiers(pricing, aboveFree(convertedOf(terms, usage.quantity), terms.freeUnits).abs())
-  );
+  return 'tiers' in pricing && exceedsTiers(pricing, aboveFree(highestOf(terms, usage), freeUnits).abs());
+}
+
+/** The quantity, in priced units, that has to have a tier. */
+export function highestOf(terms: PriceTerms, usage: Usage): Decimal {
+  return terms.prorated && usage.prorated ? peakOf(usage.prorated) : convertedOf(terms, usage.quantity);
 }
 
 /** The quantity in priced units. A negative one converts as its opposite does. */

@@ -1,5 +1,5 @@
 import { dimensionNames, type Meter } from '../catalog/index.js';
-import { isCurrency } from '../money/index.js';
+import { type Decimal, isCurrency, maxOf, sum, ZERO } from '../money/index.js';
 import { DomainError, ErrorCode, newId, type Scope } from '../platform/index.js';
 import { isCleanText } from '../tenants/index.js';
 import { adjustmentJson, type AdjustmentJson, type BasisJson, covers, readAdjustments } from './basis.rules.js';
@@ -178,9 +178,34 @@ export function readDiscounts(
     throw DomainError.invalid(`a version has up to ${MAX_DISCOUNTS} discounts`, ['discounts']);
   }
 
-  return drafts.map((draft, index) =>
-    discountJson(readDiscount(tx, book, draft, meters, ['discounts', String(index)])),
-  );
+  const discounts = drafts.map((draft, index) => readDiscount(tx, book, draft, meters, ['discounts', String(index)]));
+  const tooMuch = discounts.findIndex(one => mostOff(discounts.filter(other => mayMeet(one, other))).gt(100));
+
+  if (tooMuch >= 0) {
+    throw DomainError.invalid('discounts off the same spend come to more than 100 per cent together', [
+      'discounts',
+      String(tooMuch),
+    ]);
+  }
+
+  return discounts.map(discountJson);
+}
+
+/** The most that discounts take off together, in per cent: each is reckoned on the same spend. */
+function mostOff(discounts: readonly Discount[]): Decimal {
+  return sum(discounts.map(({ tiers }) => maxOf(ZERO, ...tiers.map(({ percent }) => percent))));
+}
+
+/** Whether some price may be covered by both. */
+function mayMeet(one: Discount, other: Discount): boolean {
+  const meters = one.meterId === null || other.meterId === null || one.meterId === other.meterId;
+  const isApart = Object.entries(one.pattern).some(([name, value]) => {
+    const wanted = other.pattern[name] ?? value;
+
+    return wanted !== value && !wanted.endsWith('*') && !value.endsWith('*');
+  });
+
+  return one.currency === other.currency && meters && !isApart;
 }
 
 function readDiscount(

@@ -1,15 +1,14 @@
-import { decimal, divide, sum, ZERO, type Decimal } from '../money/index.js';
+import { formatDecimal, sum, ZERO, type Decimal } from '../money/index.js';
 import type { Discount } from '../pricing/discount-terms.rules.js';
 import type { InheritedFrom } from '../pricing/live-price.rules.js';
-import { type PriceTerms, looksAtEvents } from '../pricing/price.rules.js';
+import type { PriceTerms } from '../pricing/price.rules.js';
 import type { PriceIndex } from '../pricing/price-index.rules.js';
-import type { ProratedUsage } from '../pricing/prorated.rules.js';
-import { rate, rateBetween, type Usage } from '../pricing/rate.rules.js';
-import { differenceOf, type RateStep } from '../pricing/rate-step.rules.js';
+import { differenceOf, step, type RateStep } from '../pricing/rate-step.rules.js';
 import { type PriceWindow, windowKey } from '../pricing/window.rules.js';
 import { discountBetween, isDiscounted } from './discount.rules.js';
+import { partOf, type Part, type Places } from './part.rules.js';
 import type { Piece, Segment, Stretch } from './piece.rules.js';
-import { quantityAt, type Series } from './series.rules.js';
+import { type Series, usedBetween } from './series.rules.js';
 
 /** A price of a version. */
 export interface RatedPrice {
@@ -74,6 +73,8 @@ export interface Due {
   readonly billable: Decimal;
   readonly amount: Decimal;
   readonly steps: readonly RateStep[];
+  /** The arithmetic, to be checked by hand. */
+  readonly sentence: string;
 }
 
 /** What a discount was reckoned on: the spend of the period where it begins, and where it ends. */
@@ -110,9 +111,9 @@ export interface PeriodFacts {
 }
 
 /**
- * What a period costs: for each segment and price, rate(quantity up to its end) − rate(quantity up to its start), where
- * the running quantity counts from the start of the period. So tiers carry on over a change of prices, and publishing the
- * same prices again changes nothing: what is due at zero quantity is due once, from the first segment that has the price.
+ * What a period costs: for each segment and price what `partOf` says, within the price's minimum and maximum for the period.
+ * The running quantity counts from the start of the period, so tiers carry on over a change of prices, and publishing the
+ * same prices again changes nothing: what is due at zero quantity is due once, from the first version that asks for it.
  * The quantity of a price is the sum, over the combinations of dimensions it matches, of each combination's own aggregate.
  * Discounts come last, off what the prices come to. A price that goes on over several segments is one due.
  */
@@ -121,6 +122,15 @@ export function duesOf(facts: PeriodFacts): { readonly dues: readonly Due[]; rea
   const dues: PlacedDue[] = [];
   const unpriced: Unpriced[] = [];
   const begun = new Set<string>();
+  const lasts = new Map(
+    segments.flatMap(({ version }, index) => {
+      const { from, to } = placesOf(pieces, index);
+
+      return (version?.prices ?? [])
+        .filter(price => price.currency === currency && isOpen(price, pieces.slice(from, to)))
+        .map(price => [keyOf(price), index] as const);
+    }),
+  );
 
   for (const [index, { version }] of segments.entries()) {
     const places = placesOf(pieces, index);
@@ -128,7 +138,7 @@ export function duesOf(facts: PeriodFacts): { readonly dues: readonly Due[]; rea
 
     for (const one of series) {
       const price = version?.index.match(one.meterId, one.values, currency, one.active) ?? null;
-      const used = (one.running[places.to] ?? ZERO).minus(one.running[places.from] ?? ZERO);
+      const used = usedBetween(one, places.from, places.to);
 
       if (price) {
         const matched = byPrice.get(price);
@@ -147,19 +157,25 @@ export function duesOf(facts: PeriodFacts): { readonly dues: readonly Due[]; rea
       const isAsked = byPrice.has(price) || (facts.isOver && isOpen(price, pieces.slice(places.from, places.to)));
 
       if (version && price.currency === currency && isAsked) {
-        const matched = byPrice.get(price) ?? [];
-        const item = dueOf(facts, version, price, matched, places, !begun.has(keyOf(price)), unpriced);
-        begun.add(keyOf(price));
+        const key = keyOf(price);
+        const place = { places, isNew: !begun.has(key), isLast: lasts.get(key) === index };
+        const part = partOf(facts, price, byPrice.get(price) ?? [], place, unpriced);
+        dues.push({ segment: index, key, due: dueOf(version, price, part) });
 
-        if (!item.amount.isZero() || !item.to.eq(item.from)) {
-          dues.push({ segment: index, due: item });
+        // A price that had nothing due at zero leaves it to the next version that has.
+        if (part.begins) {
+          begun.add(key);
         }
       }
     }
   }
 
+  const bounded = boundedDues(dues, facts.isOver, lasts).filter(
+    ({ due }) => !due.amount.isZero() || !due.to.eq(due.from),
+  );
+
   return {
-    dues: mergeDues([...dues.map(({ due }) => due), ...discountsOf(facts, dues)]).filter(
+    dues: mergeDues([...bounded.map(({ due }) => due), ...discountsOf(facts, bounded)]).filter(
       ({ discount, amount }) => !discount || !amount.isZero(),
     ),
     unpriced: mergeUnpriced(unpriced),
@@ -169,6 +185,8 @@ export function duesOf(facts: PeriodFacts): { readonly dues: readonly Due[]; rea
 /** What a price asks for in one segment. */
 interface PlacedDue {
   readonly segment: number;
+  /** The same for a price in all versions that have it. */
+  readonly key: string;
   readonly due: Due;
 }
 
@@ -205,6 +223,7 @@ function discountsOf({ segments, currency, commitment = null }: PeriodFacts, due
                 billable: ZERO,
                 amount,
                 steps,
+                sentence: '',
               },
             ]
           : [];
@@ -223,6 +242,7 @@ function mergeDues(dues: readonly Due[]): Due[] {
       billable: one.billable.plus(other.billable),
       amount: one.amount.plus(other.amount),
       steps: differenceOf([...one.steps, ...other.steps], []),
+      sentence: `${one.sentence} ${other.sentence}`.trim(),
     })),
   );
 }
@@ -230,12 +250,6 @@ function mergeDues(dues: readonly Due[]): Due[] {
 /** What names a due within a period: the price and the way it came. */
 export function itemOf({ priceId, takenBy }: Pick<Due, 'priceId' | 'takenBy'>): string {
   return [priceId, ...takenBy].join(' ');
-}
-
-/** Where a segment begins and ends among the pieces. */
-interface Places {
-  readonly from: number;
-  readonly to: number;
 }
 
 function placesOf(pieces: readonly Piece[], segment: number): Places {
@@ -257,105 +271,51 @@ function keyOf({ meterId, pattern, window }: RatedPrice): string {
   return JSON.stringify([meterId, entries, window && windowKey(window)]);
 }
 
-function dueOf(
-  facts: PeriodFacts,
-  version: RatedVersion,
-  price: RatedPrice,
-  series: readonly Series[],
-  places: Places,
-  isNew: boolean,
-  unpriced: Unpriced[],
-): Due {
-  const terms = facts.isOver ? price.terms : { ...price.terms, minimum: null };
-  const [from, to] =
-    terms.pricing.model === 'COST_PLUS'
-      ? costsBetween(facts, series, places, price.costCurrency ?? null, unpriced)
-      : [usageAt(facts, terms, series, places.from), usageAt(facts, terms, series, places.to)];
-  const between = rateBetween(terms, from, to);
-  // What is due at zero quantity is in neither of two quantities above zero, and not in their difference.
-  const base = isNew ? rate(terms, { quantity: ZERO, events: [] }) : null;
-
+/** The due of a price in one segment. */
+function dueOf(version: RatedVersion, price: RatedPrice, { begins: _, ...part }: Part): Due {
   return {
+    ...part,
     priceId: price.id,
     priceName: price.name,
     versionId: version.id,
     versionNumber: version.number,
     meterId: price.meterId,
     pattern: price.pattern,
-    terms,
+    terms: price.terms,
     discount: null,
     inheritedFrom: price.inheritedFrom ?? null,
     takenBy: price.takenBy ?? [],
-    from: from.quantity,
-    to: to.quantity,
-    converted: between.converted,
-    billable: between.billable,
-    amount: base ? between.amount.plus(base.amount) : between.amount,
-    steps: base ? differenceOf([...between.steps, ...base.steps], []) : between.steps,
   };
 }
 
-function usageAt({ period, pieces }: PeriodFacts, terms: PriceTerms, series: readonly Series[], place: number): Usage {
-  const quantity = quantityAt(series, place);
+/**
+ * Brings what a price asks for within its minimum and maximum, which are those of the period, however many versions had it:
+ * after each segment the sum so far is cut to the maximum that holds then; the last one raises it when the period is over.
+ */
+function boundedDues(dues: readonly PlacedDue[], isOver: boolean, lasts: ReadonlyMap<string, number>): PlacedDue[] {
+  const asked = new Map<string, { readonly free: Decimal; readonly bound: Decimal }>();
 
-  if (!looksAtEvents(terms)) {
-    return { quantity };
-  }
+  return dues.map(placed => {
+    const { due, key, segment } = placed;
+    const { minimum, maximum } = due.terms ?? { minimum: null, maximum: null };
+    const before = asked.get(key) ?? { free: ZERO, bound: ZERO };
+    const free = before.free.plus(due.amount);
+    const least = isOver && lasts.get(key) === segment ? minimum : null;
+    const bound = least && free.lt(least) ? least : maximum && free.gt(maximum) ? maximum : free;
+    asked.set(key, { free, bound });
+    const amount = bound.minus(before.bound);
+    const change = amount.minus(due.amount);
 
-  const until = pieces[place]?.start ?? period.end;
-  const events = series
-    .flatMap(one => one.events)
-    .filter(({ time }) => time < until)
-    .sort((a, b) => a.time.getTime() - b.time.getTime())
-    .map(({ time, value }) => ({ amount: decimal(value), share: decimal(until.getTime() - time.getTime()) }));
-
-  return terms.prorated ? { quantity, prorated: proratedOf(period, until, series, events) } : { quantity, events };
-}
-
-/** The level over the period as far as it is known until an instant: what comes later counts from there on. */
-function proratedOf(
-  { start, end }: Stretch,
-  until: Date,
-  series: readonly Series[],
-  events: readonly { readonly amount: Decimal; readonly share: Decimal }[],
-): ProratedUsage {
-  // Before the period has begun no tier is entered: the flat amount of one that the level is in from then on is due.
-  const before = until > start ? sum(series.map(one => one.level)) : ZERO;
-  const level = { change: before, share: decimal(until.getTime() - start.getTime()) };
-
-  return {
-    level: ZERO,
-    whole: decimal(end.getTime() - start.getTime()),
-    changes: [level, ...events.map(({ amount, share }) => ({ change: amount, share }))],
-  };
-}
-
-/** The costs of the usage up to where a segment begins and ends: the quantities of a cost-plus price. */
-function costsBetween(
-  { pieces, costOf }: PeriodFacts,
-  series: readonly Series[],
-  places: Places,
-  currency: string | null,
-  unpriced: Unpriced[],
-): readonly [Usage, Usage] {
-  const totals: [Decimal, Decimal] = [ZERO, ZERO];
-
-  for (const { meterId, dimensions, values, running } of series) {
-    for (const [index, piece] of pieces.slice(0, places.to).entries()) {
-      const used = (running[index + 1] ?? ZERO).minus(running[index] ?? ZERO);
-      const cost = used.isZero() ? null : costOf(meterId, values, piece.start, currency);
-
-      if (cost) {
-        const amount = divide(used.times(cost.amount), cost.per);
-        totals[0] = index < places.from ? totals[0].plus(amount) : totals[0];
-        totals[1] = totals[1].plus(amount);
-      } else if (!used.isZero() && index >= places.from) {
-        unpriced.push({ meterId, dimensions, quantity: used, reason: 'NO_COST' });
-      }
+    if (change.isZero()) {
+      return placed;
     }
-  }
 
-  return [{ quantity: totals[0] }, { quantity: totals[1] }];
+    const kind = bound === least ? 'MINIMUM' : 'MAXIMUM';
+    const sentence = `${due.sentence} The ${kind.toLowerCase()} of the period makes it ${formatDecimal(amount)}.`;
+    const steps = [...due.steps, step({ kind, quantity: bound, amount: change })];
+
+    return { ...placed, due: { ...due, amount, steps, sentence } };
+  });
 }
 
 function mergeUnpriced(rows: readonly Unpriced[]): Unpriced[] {

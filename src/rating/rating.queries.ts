@@ -1,5 +1,5 @@
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
-import { rateStepJson, sentenceOf } from '../pricing/index.js';
+import { rateStepJson } from '../pricing/index.js';
 import { canonicalJson, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
 import { itemOf, type Due, type Unpriced } from './charge.rules.js';
 import { discountSentence } from './discount.rules.js';
@@ -204,7 +204,7 @@ function reckonedOn(due: Due, currency: string): object {
     model: terms?.pricing.model,
     quantityFrom: formatDecimal(due.from),
     quantityTo: formatDecimal(due.to),
-    ...(terms ? { sentence: sentenceOf(terms, due, { measured: due.to.minus(due.from), currency }) } : {}),
+    sentence: due.sentence,
   };
 }
 

@@ -41,8 +41,10 @@ export interface Series {
   readonly dimensions: string;
   readonly values: Readonly<Record<string, string>>;
   readonly active: ReadonlySet<string>;
-  /** The running quantity before the first piece and after each. */
+  /** The running quantity before the first piece and after each; of a level the area under it, in units × milliseconds. */
   readonly running: readonly Decimal[];
+  /** What an area is divided by: the length of the period in milliseconds; null of other quantities. */
+  readonly whole: Decimal | null;
   /** How its quantity and those of the same combination under other windows become one. */
   readonly aggregation: Aggregation;
   /** The last piece, counted from 1, that had usage before the first piece and after each; 0 for none. */
@@ -90,9 +92,7 @@ export function seriesOf(
 
     for (const activeKey of activeKeys) {
       const isIn = (piece: Piece | undefined) => piece?.activeKey === activeKey;
-      const sums = runningOf(steps, index => isIn(pieces[index]), aggregation);
-      // Divided once, for the parts of a month in thirds do not add up to it.
-      const running = aggregation === 'TIME_WEIGHTED' ? sums.map(area => divide(area, lengthOf(pieces))) : sums;
+      const running = runningOf(steps, index => isIn(pieces[index]), aggregation);
 
       if (activeKeys.length === 1 || steps.some((step, index) => step !== null && isIn(pieces[index]))) {
         all.push({
@@ -101,6 +101,7 @@ export function seriesOf(
           values,
           active: pieces.find(isIn)?.active ?? new Set(),
           running,
+          whole: aggregation === 'TIME_WEIGHTED' ? lengthOf(pieces) : null,
           aggregation,
           latest: latestOf(steps, index => isIn(pieces[index])),
           level,
@@ -194,7 +195,7 @@ export function quantityAt(series: readonly Series[], place: number): Decimal {
   const at = ({ running }: Series) => running[place] ?? ZERO;
   const groups = Map.groupBy(series, ({ meterId, dimensions }) => `${meterId} ${dimensions}`);
 
-  return sum(
+  const total = sum(
     [...groups.values()].map(([first, ...rest]) => {
       if (!first || rest.length === 0) {
         return first ? at(first) : ZERO;
@@ -215,4 +216,15 @@ export function quantityAt(series: readonly Series[], place: number): Decimal {
       }
     }),
   );
+  const whole = series[0]?.whole ?? null;
+
+  // Areas are divided once: thirds of a period do not add up to it.
+  return whole ? divide(total, whole) : total;
+}
+
+/** What one series adds between two places. */
+export function usedBetween({ running, whole }: Series, from: number, to: number): Decimal {
+  const used = (running[to] ?? ZERO).minus(running[from] ?? ZERO);
+
+  return whole ? divide(used, whole) : used;
 }

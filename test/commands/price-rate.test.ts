@@ -62,7 +62,7 @@ describe('price rate', () => {
         rounded: '8.00',
         explanation:
           'Tier 1 (0 to 10): 10 × 10 + 2 once = 102; tier 2 (10 to any quantity): 1 × 5 + 3 once = 8; in total 110 USD. ' +
-          '102 USD of it is billed already, so 8 USD is to be charged.',
+          '102 USD are billed already, so 8 USD are to be charged.',
         steps: [expect.objectContaining({ tier: 1, amount: '102' }), expect.objectContaining({ tier: 2, amount: '8' })],
       },
       {
@@ -78,7 +78,7 @@ describe('price rate', () => {
         amount: '14.299',
         rounded: '14.30',
         explanation:
-          '2.99 % of 10010 = 299.299; 2 events × 2 = 4; 1 event cut to the maximum: -289; in total 14.299 EUR.',
+          '2.99 % of 10010 = 299.299; 2 events × 2 = 4; 1 event cut to the maximum of 12: -289; in total 14.299 EUR.',
         steps: [expect.anything(), expect.anything(), expect.anything()],
       },
     ]);
@@ -86,6 +86,19 @@ describe('price rate', () => {
 
   test('reads standard input, and answers no cases with none', () => {
     expect(rate('-', '[]')).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
+  });
+
+  test('reads a file that begins with a byte order mark', () => {
+    expect(rate(file('\uFEFF[]'))).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
+  });
+
+  test('says in its help what a case may have and how it ends', () => {
+    const { status, stdout } = rate('--help');
+    const help = stdout.replaceAll(/\s+/g, ' ');
+    expect(status).toBe(0);
+    expect(help).toContain('alreadyBilled?, period?}');
+    expect(help).toContain('{id, error}');
+    expect(help).toContain('the exit code is 0 when the file could be read');
   });
 
   test.each([

@@ -164,6 +164,16 @@ describe('the API of price books', () => {
         discounts: [{ name: 'x', basis: 'SPEND', tiers: [{ rate: '101' }] }],
       }),
     ).toMatchObject([{ code: 'INVALID_INPUT', field: ['discounts', '0', 'tiers', '0', 'rate'] }]);
+    const off = { basis: 'SPEND', tiers: [{ rate: '60' }] };
+    expect(
+      await refused({
+        basis: { priceBookId: parent },
+        discounts: [
+          { name: 'One', ...off },
+          { name: 'Other', ...off },
+        ],
+      }),
+    ).toMatchObject([{ code: 'INVALID_INPUT', field: ['discounts', '0'] }]);
   });
 
   test('shows the live prices of a version page by page, at any instant', async () => {

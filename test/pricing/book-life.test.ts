@@ -302,7 +302,8 @@ describe('a version on another book', () => {
       priceBookVersionId: versionId,
       priceBookVersionNumber: 1,
       inheritedFrom: { priceBookVersionId: later, percent: '15', fxSnapshotId: null, isFloored: false },
-      sentence: '2 × 112.7 = 225.4; in total 225.4 USD.',
+      sentence:
+        'For 3 since the period began: 3 × 112.7 = 338.1; in total 338.1 USD. Less the first 1, at the same prices: 1 × 112.7 = 112.7; in total 112.7 USD. That is 225.4 USD.',
     });
   });
 
@@ -683,7 +684,8 @@ describe('an own price that goes on while its parent publishes', () => {
     const [own] = await charges(buyer);
     expect(own?.explanation).toMatchObject({ quantityFrom: '0', quantityTo: '16', cumulativeAmount: '106' });
     expect(own?.explanation.sentence).toBe(
-      'Tier 1 (0 to 10): 10 × 10 = 100; tier 2 (10 to any quantity): 6 × 1 = 6; in total 106 USD.',
+      'Tier 1 (0 to 10): 8 × 10 = 80; in total 80 USD. For 16 since the period began: Tier 1 (0 to 10): 10 × 10 = 100; ' +
+        'tier 2 (10 to any quantity): 6 × 1 = 6; in total 106 USD. Less the first 8, at the same prices: Tier 1 (0 to 10): 8 × 10 = 80; in total 80 USD. That is 26 USD.',
     );
 
     // Rating again, and after late usage, keeps them apart and adds up.

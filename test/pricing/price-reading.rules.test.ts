@@ -170,6 +170,11 @@ describe('readPriceTerms', () => {
       ['conversion.divideBy', 'conversion.rounding'],
     ],
     ['prorated that is no boolean', { model: 'UNIT', unitAmount: '1', prorated: 'yes' }, ['prorated']],
+    [
+      'a prorated price with a conversion',
+      { model: 'UNIT', unitAmount: '1', prorated: true, conversion: { divideBy: '1000' } },
+      ['conversion'],
+    ],
     ['a flat price prorated', { model: 'FLAT', flatAmount: '1', prorated: true }, ['prorated']],
   ])('refuses %s, naming the field', (_, json, fields) => {
     expect(refusedFields(json)).toEqual(fields);

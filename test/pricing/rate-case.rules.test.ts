@@ -35,6 +35,86 @@ describe('rateCase', () => {
     });
   });
 
+  test.each<[string, object, string]>([
+    [
+      'one unit',
+      { usage: { quantity: '900' }, price: { ...UNIT, conversion: { divideBy: '1000', rounding: 'CEILING' } } },
+      '900 / 1000, rounded (CEILING), is 1 unit; 1 × 10 = 10; in total 10 USD.',
+    ],
+    [
+      'one free unit',
+      { price: { ...UNIT, freeUnits: '1' } },
+      '1 of a period is free, which leaves 14; 14 × 10 = 140; in total 140 USD.',
+    ],
+    [
+      'the free units of a level',
+      {
+        price: { model: 'UNIT', unitAmount: '1', freeUnits: '5', prorated: true },
+        usage: { events: [{ quantity: '10', time: '2026-09-16T00:00:00Z' }] },
+        period: { start: '2026-09-01T00:00:00Z', end: '2026-10-01T00:00:00Z' },
+      },
+      'The first 5 units of the level are free; the quantity is the average over the period; 2.5 × 1 = 2.5; in total 2.5 USD.',
+    ],
+    [
+      'what is due once',
+      {
+        usage: { quantity: '0' },
+        price: { model: 'GRADUATED', tiers: [{ upTo: null, unitAmount: '10', flatAmount: '4' }] },
+      },
+      'Tier 1 (0 to any quantity): 4 once = 4; in total 4 USD.',
+    ],
+    [
+      'what is given back once',
+      {
+        usage: { quantity: '-2' },
+        price: {
+          model: 'GRADUATED',
+          tiers: [
+            { upTo: '1', unitAmount: '1' },
+            { unitAmount: '1', flatAmount: '3' },
+          ],
+        },
+      },
+      'Tier 1 (0 to 1): -1 × 1 = -1; tier 2 (1 to any quantity): -1 × 1 − 3 once = -4; in total -5 USD.',
+    ],
+    [
+      'a stair',
+      { usage: { quantity: '5' }, price: { model: 'STAIRSTEP', tiers: [{ flatAmount: '2' }] } },
+      'Tier 1 (0 to any quantity): 2 once = 2; in total 2 USD.',
+    ],
+    [
+      'the free part of a percentage',
+      {
+        price: { model: 'PERCENTAGE', rate: '1', freeAmount: '250' },
+        usage: { events: [{ amount: '300' }, { amount: '20' }] },
+      },
+      '250 of 320 is free; 1 % of 70 = 0.7; in total 0.7 USD.',
+    ],
+    [
+      'the bounds of events',
+      {
+        price: { model: 'PERCENTAGE', rate: '10', perEventMinimum: '3', perEventMaximum: '12' },
+        usage: { events: [{ amount: '20' }, { amount: '200' }, { amount: '300' }] },
+      },
+      '10 % of 520 = 52; 1 event raised to the minimum of 3: +1; 2 events cut to the maximum of 12 each: -26; in total 27 USD.',
+    ],
+    [
+      'bounds of events of which as many were taken back',
+      {
+        price: { model: 'PERCENTAGE', rate: '1', perEventMinimum: '3' },
+        usage: { events: [{ amount: '100' }, { amount: '-50' }] },
+      },
+      '1 % of 50 = 0.5; events raised to the minimum of 3 each: -0.5; in total 0 USD.',
+    ],
+    [
+      'nothing used, and something billed',
+      { usage: { quantity: '0' }, alreadyBilled: { amount: '50' } },
+      'Nothing to price: 0 USD. 50 USD are billed already, so -50 USD are to be charged.',
+    ],
+  ])('explains %s', (_, fields, explanation) => {
+    expect(answer(fields)).toEqual(expect.objectContaining({ explanation }));
+  });
+
   test.each<[string, object, string, string]>([
     [
       'halves go to the even cent',
@@ -136,11 +216,67 @@ describe('rateCase', () => {
       'UNPRICED',
       'price.tiers',
     ],
+    [
+      'a level that was above a closed tier',
+      aCase({
+        price: { model: 'GRADUATED', tiers: [{ upTo: '10', unitAmount: '1' }], prorated: true },
+        usage: {
+          events: [
+            { quantity: '11', time: '2026-09-10T00:00:00Z' },
+            { quantity: '-11', time: '2026-09-11T00:00:00Z' },
+          ],
+        },
+        period: { start: '2026-09-01T00:00:00Z', end: '2026-10-01T00:00:00Z' },
+      }),
+      'UNPRICED',
+      'price.tiers',
+    ],
+    [
+      'a billed quantity above a closed tier',
+      aCase({
+        price: { model: 'VOLUME', tiers: [{ upTo: '20', unitAmount: '1' }] },
+        alreadyBilled: { quantity: '21' },
+      }),
+      'UNPRICED',
+      'alreadyBilled.quantity',
+    ],
+    [
+      'a billed quantity whose events are not known',
+      aCase({ price: { model: 'PERCENTAGE', rate: '1', freeEvents: '1' }, alreadyBilled: { quantity: '5' } }),
+      'INVALID_INPUT',
+      'alreadyBilled.amount',
+    ],
+    [
+      'a day that no month has',
+      aCase({ usage: { events: [{ quantity: '1', time: '2026-02-30T00:00:00Z' }] } }),
+      'INVALID_INPUT',
+      'usage.events.0.time',
+    ],
+    [
+      'an hour that no day has',
+      aCase({ usage: { events: [{ quantity: '1', time: '2026-02-03T24:00Z' }] } }),
+      'INVALID_INPUT',
+      'usage.events.0.time',
+    ],
   ])('refuses %s by its path', (_, json, code, path) => {
     expect(rateCase(json, 3)).toEqual({
       id: expect.any(String),
       error: { code, path, message: expect.stringMatching(/\w+ \w+/) },
     });
+  });
+
+  test('times may leave out seconds and parts of them', () => {
+    const result = answer({
+      price: { model: 'UNIT', unitAmount: '1', prorated: true },
+      usage: {
+        events: [
+          { quantity: '1', time: '2026-09-10T12:30Z' },
+          { quantity: '2', time: '2026-09-10T12:30:15.5Z' },
+        ],
+      },
+      period: { start: '2026-09-01T00:00Z', end: '2026-10-01T00:00:00.000Z' },
+    });
+    expect('error' in result).toBe(false);
   });
 
   test('any JSON is answered, never thrown at', () => {

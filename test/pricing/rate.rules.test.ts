@@ -150,6 +150,17 @@ describe('rate', () => {
     ],
     ['free events know no minimum', { rate: '1', perEventMinimum: '5', freeEvents: '1' }, ['10', '10'], '5'],
     ['an event that takes back', { rate: '1', fixedAmount: '2', perEventMinimum: '5' }, ['10', '10', '-10'], '5'],
+    ['what was free is not taken back', { rate: '1', freeAmount: '250' }, ['300', '-300', '1'], '0.01'],
+    [
+      'no fixed amount is taken back of a free event',
+      { rate: '1', fixedAmount: '2', freeEvents: '1' },
+      ['100', '-99'],
+      '0',
+    ],
+    ['no more is taken back than was paid', { rate: '1', freeAmount: '50' }, ['60', '20', '-35', '3'], '0.03'],
+    ['a paid event is taken back in full', { rate: '1', fixedAmount: '2', freeEvents: '1' }, ['5', '10', '-10'], '0'],
+    ['nothing paid, nothing taken back', { rate: '1', fixedAmount: '2' }, ['-10', '20'], '2.2'],
+    ['the sum alone counts where nothing is free, fixed or bounded', { rate: '10' }, ['-10', '20'], '1'],
     ['nothing in total costs nothing', { rate: '1', fixedAmount: '2' }, ['10', '-4', '-6'], '0'],
   ])('percentage: %s', (_, json, amounts, expected) => {
     expect(formatDecimal(rate(read({ model: 'PERCENTAGE', ...json }), eventsOf(...amounts)).amount)).toBe(expected);
@@ -236,6 +247,33 @@ describe('prorated prices', () => {
     },
   });
   const amount = (json: object, of: Usage) => formatDecimal(rate(read({ ...json, prorated: true }), of).amount);
+
+  test.each<[string, object]>([
+    ['UNIT', unit('1')],
+    ['VOLUME', tiered('VOLUME', [null, '1', '0'])],
+    ['GRADUATED', tiered('GRADUATED', [null, '1', '0'])],
+  ])('%s: the first units of the level are free at any time, and a level below zero is none', (_, json) => {
+    const free = { ...json, freeUnits: '5' };
+    expect([
+      // (10 − 5) for half of the period.
+      amount(free, timeline('0', ['10', '15'])),
+      amount(free, timeline('5', ['-5', '20'], ['10', '15'])),
+      // Below zero for a third of the period, then 2 for half of it.
+      amount(json, timeline('-6', ['8', '15'])),
+    ]).toEqual(['2.5', '2.5', '1']);
+  });
+
+  test('the highest level has to have a tier, also when it was left again', () => {
+    for (const model of ['GRADUATED', 'VOLUME']) {
+      const terms = read({ ...tiered(model, ['5', '1', '0']), freeUnits: '2', prorated: true });
+      expect([
+        exceeds(terms, timeline('0', ['7', '20'], ['-7', '10'])),
+        exceeds(terms, timeline('0', ['7.1', '20'], ['-7.1', '10'])),
+        exceeds(terms, timeline('8', ['-8', '10'])),
+        exceeds(terms, timeline('-9')),
+      ]).toEqual([false, true, true, false]);
+    }
+  });
 
   test('a unit is charged for the part of the period in which it was there', () => {
     expect(amount(unit('30'), timeline('0', ['2', '21']))).toBe('42');
@@ -370,6 +408,18 @@ describe('whatever the model and the quantities', () => {
           expect(formatDecimal(sum(pieces.map(({ amount }) => amount)))).toBe(whole);
         },
       ),
+    );
+  });
+
+  test('a percentage without fixed amounts, where no event is bounded, never gives back more than was paid', () => {
+    const terms = fc
+      .record({ rate: percent, freeEvents: fc.option(fc.nat(3).map(String)), freeAmount: fc.option(number(1000n, 2)) })
+      .map(json => read({ model: 'PERCENTAGE', ...json, perEventMaximum: '1000000' }));
+    const amounts = fc.array(fc.integer({ min: -2000, max: 2000 }).map(String), { maxLength: 12 });
+    fc.assert(
+      fc.property(terms, amounts, (price_, events) => {
+        expect(rate(price_, eventsOf(...events)).amount.lt(0)).toBe(false);
+      }),
     );
   });
 

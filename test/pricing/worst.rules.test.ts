@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { decimal, formatDecimal } from '../../src/money/index.js';
+import { decimal, divide, formatDecimal } from '../../src/money/index.js';
 import type { PriceTerms } from '../../src/pricing/price.rules.js';
 import { readPriceTerms } from '../../src/pricing/price-reading.rules.js';
 import { rateBetween } from '../../src/pricing/rate.rules.js';
@@ -61,12 +61,37 @@ describe('worstBetween', () => {
       '10',
       '3',
     ],
+    [
+      'halves that go to the even digit are one unit more',
+      { model: 'UNIT', unitAmount: '10', conversion: { divideBy: '1000', rounding: 'HALF_EVEN' } },
+      '0',
+      '1000',
+      '20',
+    ],
+    [
+      'a bound may lie anywhere in a unit',
+      { model: 'VOLUME', tiers: tiers(['10', '1', '0'], [null, '1', '5']) },
+      '9.75',
+      '0.5',
+      '5.5',
+    ],
+    [
+      'right above a bound it is rounded up to what can be read',
+      { model: 'VOLUME', tiers: tiers(['10', '1', '0'], [null, '0', '50']) },
+      '0',
+      '0.5',
+      '40.5',
+    ],
+    ['above a closed tier nothing has a price', { model: 'GRADUATED', tiers: tiers(['10', '2', '0']) }, '0', '4', '8'],
     ['what lowers the price costs nothing more', { model: 'FLAT', flatAmount: '9' }, '0', '10', '0'],
   ])('%s', (_, json, position, more, expected) => {
     expect(worst(json, position, more)).toBe(expected);
   });
 
-  test('no place ahead costs more, whole units taken', () => {
+  test.each([
+    ['whole units', 1, 150],
+    ['quarters', 4, 40],
+  ])('no place ahead costs more, %s taken', (_, parts, numRuns) => {
     const bound = fc.integer({ min: 1, max: 40 });
     const tiered = fc
       .tuple(
@@ -89,7 +114,8 @@ describe('worstBetween', () => {
     });
     const converted = fc.record({
       divideBy: bound.map(String),
-      rounding: fc.constantFrom('CEILING', 'FLOOR', 'HALF_UP'),
+      rounding: fc.constantFrom('CEILING', 'FLOOR', 'HALF_UP', 'HALF_EVEN'),
+      precision: fc.integer({ min: -1, max: 1 }),
     });
     fc.assert(
       fc.property(
@@ -100,15 +126,16 @@ describe('worstBetween', () => {
         fc.integer({ min: 1, max: 30 }),
         (json, conversion, free, position, more) => {
           const terms = read({ ...json, freeUnits: String(free), ...(conversion ? { conversion } : {}) });
-          const most = worstBetween(terms, decimal(position), decimal(more));
+          const of = (count: number) => ({ quantity: divide(decimal(count), decimal(parts)) });
+          const most = worstBetween(terms, of(position).quantity, of(more).quantity);
 
-          for (let place = position; place < position + 150; place++) {
-            const { amount } = rateBetween(terms, { quantity: decimal(place) }, { quantity: decimal(place + more) });
+          for (let place = position; place < position + 150 * parts; place++) {
+            const { amount } = rateBetween(terms, of(place), of(place + more));
             expect([place, formatDecimal(amount), amount.lte(most)]).toEqual([place, formatDecimal(amount), true]);
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns },
     );
   });
 });

@@ -420,7 +420,7 @@ describe('windows', () => {
     expect(overWith('2026-10-01T00:00:00Z', '2026-11-01T00:00:00Z')).toEqual([]);
     expect(overWith('2026-11-05T00:00:00Z', '2026-11-06T00:00:00Z')).toEqual([['old', '10']]);
     expect(overWith('2026-11-20T00:00:00Z', '2026-12-10T00:00:00Z')).toEqual([['new', '10']]);
-    expect(overWith('2026-10-20T00:00:00Z', '2026-12-10T00:00:00Z')).toEqual([['old', '10']]);
+    expect(overWith('2026-10-20T00:00:00Z', '2026-12-10T00:00:00Z')).toEqual([['new', '10']]);
   });
 });
 
@@ -698,6 +698,82 @@ const cutsOf = fc
   .uniqueArray(fc.integer({ min: 2, max: 30 }), { maxLength: 4 })
   .map(days => days.toSorted((a, b) => a - b));
 
+test('levels that come to whole units together begin no further package by thirds of a month', () => {
+  const events = ['a', 'b', 'c'].map(model => used(day(11), '1', { model }));
+  const held = [
+    version(day(1), [price({ terms: terms({ model: 'PACKAGE', packageAmount: '1000', packageSize: '1' }) })], 1),
+  ];
+  const { dues } = duesOf(periodOf({ versions: held, events, aggregation: 'TIME_WEIGHTED' }));
+  // Three levels of 1 for 20 of 30 days.
+  expect(dues.map(({ to, amount }) => [formatDecimal(to), formatDecimal(amount)])).toEqual([['2', '2000']]);
+});
+
+test('the latest value is priced whole, by the version that holds last', () => {
+  const unit = (unitAmount: string) => terms({ model: 'UNIT', unitAmount });
+  const held = [version(day(1), [price({ terms: unit('1') })], 1), version(day(21), [price({ terms: unit('3') })], 2)];
+  const events = [used(day(5), '100'), used(day(24), '50')];
+  const { dues } = duesOf(periodOf({ versions: held, events, aggregation: 'LATEST' }));
+  expect(
+    dues.map(({ versionNumber, to, amount }) => [versionNumber, formatDecimal(to), formatDecimal(amount)]),
+  ).toEqual([[2, '50', '150']]);
+});
+
+/** A month of which the first part is under one price and the rest under another. */
+describe('a change of prices within the month', () => {
+  const spent = (before: PriceTerms, after: PriceTerms, first: string, then: string, isOver = true): string => {
+    const held = [version(day(1), [price({ terms: before })], 1), version(day(21), [price({ terms: after })], 2)];
+    const events = [used(day(5), first), used(day(24), then)];
+    const { dues } = duesOf(periodOf({ versions: held, events, isOver }));
+
+    return formatDecimal(sum(dues.map(({ amount }) => amount)));
+  };
+  const volume = terms({
+    model: 'VOLUME',
+    tiers: [
+      { upTo: '100', unitAmount: '10' },
+      { upTo: null, unitAmount: '1' },
+    ],
+  });
+  const unit = (unitAmount: string, more: object = {}) => terms({ model: 'UNIT', unitAmount, ...more });
+  const flat = (flatAmount: string) => terms({ model: 'FLAT', flatAmount });
+
+  test.each<[string, PriceTerms, PriceTerms, string, string, string]>([
+    ['a volume price prices what came under it, by the tier of the month', unit('1'), volume, '100', '1', '101'],
+    ['and what came before by the one that held then', volume, unit('1'), '100', '1', '101'],
+    ['the same volume price again changes nothing', volume, volume, '100', '1', '101'],
+    [
+      'a minimum is reached by both parts together',
+      unit('1', { minimum: '100' }),
+      unit('2', { minimum: '100' }),
+      '50',
+      '50',
+      '150',
+    ],
+    [
+      'also where the second part is cheaper',
+      unit('2', { minimum: '100' }),
+      unit('1', { minimum: '100' }),
+      '10',
+      '140',
+      '160',
+    ],
+    [
+      'a maximum holds for both parts together',
+      unit('2', { maximum: '100' }),
+      unit('1', { maximum: '100' }),
+      '40',
+      '50',
+      '100',
+    ],
+    ['a minimum that is dropped is not asked for', unit('1', { minimum: '100' }), unit('1'), '5', '90', '95'],
+    ['one that is new is', unit('1'), unit('1', { minimum: '100' }), '5', '5', '100'],
+    ['a flat amount that is new is due', unit('1'), flat('100'), '0.5', '1', '100.5'],
+    ['one that was due already is not due again', flat('100'), flat('120'), '1', '1', '100'],
+  ])('%s', (_, before, after, first, then, expected) => {
+    expect(spent(before, after, first, then)).toBe(expected);
+  });
+});
+
 describe('whatever the usage', () => {
   test('what is due is that of one computation over its events', () => {
     fc.assert(
@@ -706,7 +782,7 @@ describe('whatever the usage', () => {
         fc.array(fc.array(fc.constantFrom(...MODELS), { minLength: 3, maxLength: 3 }), { minLength: 5, maxLength: 5 }),
         fc.array(fc.subarray([0, 1, 2]), { minLength: 5, maxLength: 5 }),
         fc.boolean(),
-        fc.constantFrom('SUM', 'MAX', 'LATEST'),
+        fc.constantFrom('SUM', 'MAX'),
         eventsOf,
         (cuts, models, present, isOver, aggregation, events) => {
           const held = [1, ...cuts].map((from, index) =>
@@ -800,12 +876,30 @@ function oneByOne(
   held: readonly RatedVersion[],
   events: readonly Happened[],
   isOver: boolean,
-  aggregation: 'SUM' | 'MAX' | 'LATEST',
+  aggregation: 'SUM' | 'MAX',
 ): { readonly asked: Readonly<Record<string, string>>; readonly missing: Readonly<Record<string, string>> } {
   const ordered = events.toSorted((a, b) => a.at.getTime() - b.at.getTime());
   const asked: Record<string, string> = {};
   const missing: Record<string, Decimal> = {};
   const begun = new Set<number>();
+  // What each binding came to without its bounds and within them, and the version that has it last.
+  const sums = new Map<number, { free: Decimal; bound: Decimal }>();
+  const bindingOf = (known: RatedPrice) =>
+    BINDINGS.findIndex(({ pattern, window: limit }) =>
+      isDeepStrictEqual([pattern, limit], [known.pattern, known.window]),
+    );
+  const untilOf = (index: number) => held[index + 1]?.effectiveAt ?? PERIOD.end;
+  const isOpenIn = (known: RatedPrice, index: number) => {
+    const start = held[index]?.effectiveAt ?? PERIOD.start;
+
+    return (
+      !known.window || (start < (known.window.until ?? PERIOD.end) && untilOf(index) > (known.window.from ?? start))
+    );
+  };
+  const lastOf = (which: number) =>
+    held.findLastIndex(({ prices }, index) =>
+      prices.some(known => bindingOf(known) === which && isOpenIn(known, index)),
+    );
 
   const quantityOf = (given: readonly Happened[]): Decimal =>
     sum(
@@ -815,7 +909,6 @@ function oneByOne(
         return {
           SUM: () => sum(values),
           MAX: () => maxOf(ZERO, ...values),
-          LATEST: () => values.at(-1) ?? ZERO,
         }[aggregation]();
       }),
     );
@@ -834,22 +927,39 @@ function oneByOne(
 
         return { quantity: quantityOf(own.filter(({ at }) => at < before)), events: amountsOf };
       };
-      const bound = isOver ? known.terms : { ...known.terms, minimum: null };
-      const which = BINDINGS.findIndex(({ pattern, window: limit }) =>
-        isDeepStrictEqual([pattern, limit], [known.pattern, known.window]),
-      );
-      const isOpen =
-        !known.window || (effectiveAt < (known.window.until ?? until) && until > (known.window.from ?? effectiveAt));
-      const isAsked = own.length > 0 || (isOver && isOpen);
-      const amount = isAsked
-        ? rate(bound, usage(until))
-            .amount.minus(rate(bound, usage(effectiveAt)).amount)
-            .plus(begun.has(which) ? ZERO : rate(bound, { quantity: ZERO, events: [] }).amount)
-        : ZERO;
+      const bare = { ...known.terms, minimum: null, maximum: null };
+      const which = bindingOf(known);
+      const isLast = lastOf(which) === index;
+      const isAsked = own.length > 0 || (isOver && isOpenIn(known, index));
 
-      if (isAsked) {
-        begun.add(which);
+      if (!isAsked) {
+        continue;
       }
+
+      const [from, to, all] = [usage(effectiveAt), usage(until), usage(PERIOD.end)];
+      const isWhole = ['VOLUME', 'STAIRSTEP'].includes(bare.pricing.model);
+      const nothing = rate(bare, { quantity: ZERO, events: [] }).amount;
+      let amount = rate(bare, to).amount.minus(rate(bare, from).amount);
+
+      if (isWhole && !(from.quantity.isZero() && to.quantity.eq(all.quantity) && isLast)) {
+        const [tier] = rate(bare, all).steps;
+        const units = to.quantity.minus(from.quantity);
+        amount = units.times(tier?.unitAmount?.amount ?? ZERO).plus(isLast ? (tier?.flat ?? ZERO) : ZERO);
+      } else if (!begun.has(which)) {
+        amount = amount.plus(nothing);
+
+        if (!nothing.isZero()) {
+          begun.add(which);
+        }
+      }
+
+      const before = sums.get(which) ?? { free: ZERO, bound: ZERO };
+      const free = before.free.plus(amount);
+      const { minimum, maximum } = known.terms;
+      const bound =
+        isOver && isLast && minimum && free.lt(minimum) ? minimum : maximum && free.gt(maximum) ? maximum : free;
+      sums.set(which, { free, bound });
+      amount = bound.minus(before.bound);
 
       if (!amount.isZero() || !usage(until).quantity.eq(usage(effectiveAt).quantity)) {
         asked[known.id] = formatDecimal(amount);

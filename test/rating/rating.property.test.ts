@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { decimal, formatDecimal, maxOf, ZERO, type Decimal } from '../../src/money/index.js';
+import { decimal, divide, formatDecimal, maxOf, ONE, ZERO, type Decimal } from '../../src/money/index.js';
 import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
-import { rateBetween } from '../../src/pricing/rate.rules.js';
+import { rate as priceOf, rateBetween } from '../../src/pricing/rate.rules.js';
 import { aContract, aMeter, aPriceBook, aTenant, aVersion, rate } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aProduct, type Product } from '../support/product.js';
@@ -96,7 +96,7 @@ function aggregate(events: readonly Event[], aggregation: Aggregation): Decimal 
 
 /**
  * What has to be charged, as one computation over all events: period, version → quantity and amount. Both months are over,
- * so minimums hold; what is due at zero quantity is asked for by the first version of a month that has any usage.
+ * so minimums hold for a month as a whole; what is due at zero quantity is asked for by the first version that has any.
  */
 function oracle(events: readonly Event[], aggregation: Aggregation): string[] {
   const due: string[] = [];
@@ -107,6 +107,10 @@ function oracle(events: readonly Event[], aggregation: Aggregation): string[] {
     [MONTHS[1], MONTHS[2]],
   ] as const) {
     const cuts = start < CUT && CUT < end ? [start, CUT, end] : [start, end];
+
+    const lastIndex = cuts.length - 2;
+    let hasBegun = false;
+    let [free, bound] = [ZERO, ZERO];
 
     for (const [index, until] of cuts.slice(1).entries()) {
       const from = cuts[index] ?? start;
@@ -121,11 +125,40 @@ function oracle(events: readonly Event[], aggregation: Aggregation): string[] {
             ),
           ZERO,
         );
-      const [before, after] = [running(from), running(until)];
-
       const price = terms(from < CUT ? one : two);
+      const bare = { ...price, minimum: null, maximum: null };
+      const isLast = index === lastIndex;
+      // The latest value is priced whole, by the version that holds last.
+      const isLatest = aggregation === 'LATEST';
+      const before = isLatest ? ZERO : running(from);
+      const after = isLatest && !isLast ? ZERO : running(until);
+      const part = rateBetween(bare, { quantity: before }, { quantity: after });
+      let steps = part.steps.map(step => step.amount);
+
+      if (bare.pricing.model === 'VOLUME' && !before.isZero()) {
+        // The tier that the month reaches prices the units of this part; its flat amount comes once, with the last.
+        const [tier] = priceOf(bare, { quantity: running(end) }).steps;
+        const { amount = ZERO, per = ONE } = tier?.unitAmount ?? {};
+        steps = [divide(after.minus(before).times(amount), per).plus(isLast ? (tier?.flat ?? ZERO) : ZERO)];
+      } else if (!hasBegun && (!isLatest || isLast)) {
+        const whole = before.isZero() ? priceOf(bare, { quantity: after }) : part;
+        const base = priceOf(bare, { quantity: ZERO }).amount;
+        steps = whole.steps.map(step => step.amount);
+        hasBegun = !base.isZero();
+        expect(before.isZero() || base.isZero()).toBe(true);
+      }
+
+      const asked = steps.reduce((total, amount) => total.plus(amount), ZERO);
+      free = free.plus(asked);
+      const within = isLast && price.minimum && free.lt(price.minimum) ? price.minimum : free;
+      const amount = within.minus(bound);
+      bound = within;
+
+      if (!amount.eq(asked)) {
+        steps = [...steps, amount.minus(asked)];
+      }
+
       const hasUsage = events.some(({ time }) => time >= start && time < end);
-      const { amount, steps } = rateBetween(price, index === 0 ? null : { quantity: before }, { quantity: after });
 
       if (!before.eq(after) || (hasUsage && !amount.isZero())) {
         const version = from < CUT ? 'Old' : 'New';
@@ -137,7 +170,7 @@ function oracle(events: readonly Event[], aggregation: Aggregation): string[] {
             formatDecimal(amount),
             formatDecimal(before),
             formatDecimal(after),
-            steps.map(step => formatDecimal(step.amount)),
+            steps.map(formatDecimal),
           ]),
         );
       }

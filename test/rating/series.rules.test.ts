@@ -1,4 +1,4 @@
-import { formatDecimal, ZERO } from '../../src/money/index.js';
+import { divide, formatDecimal, ZERO, type Decimal } from '../../src/money/index.js';
 import { piecesOf, segmentsOf, type Piece } from '../../src/rating/piece.rules.js';
 import { quantityAt, seriesOf, type Aggregation, type Level, type Series } from '../../src/rating/series.rules.js';
 import { day, foldOf, PERIOD, used, version, window, type Happened } from './period.js';
@@ -24,7 +24,10 @@ function seriesIn(
   return seriesOf(pieces, { used: foldOf(pieces, events), levels, events: [], aggregationOf: () => aggregation });
 }
 
-const runs = (series: readonly Series[]): string[][] => series.map(({ running }) => running.map(formatDecimal));
+/** The running quantities; of a level its average over the period. */
+const quantitiesOf = ({ running, whole }: Series): Decimal[] =>
+  running.map(quantity => (whole ? divide(quantity, whole) : quantity));
+const runs = (series: readonly Series[]): string[][] => series.map(one => quantitiesOf(one).map(formatDecimal));
 const level = (value: string, dimensions = '{}'): Level => ({ meterId: 'mtr', dimensions, level: value });
 
 test.each<readonly [Aggregation, readonly (readonly [number, string])[], readonly string[]]>([
@@ -192,7 +195,7 @@ describe('a time-weighted meter', () => {
       [used(day(16), '4', { region: 'eu' })],
       [level('10', '{"region":"eu"}'), level('3', '{"region":"us"}')],
     );
-    expect(series.map(({ values, running }) => [values['region'], formatDecimal(running.at(-1) ?? ZERO)])).toEqual([
+    expect(series.map(one => [one.values['region'], formatDecimal(quantitiesOf(one).at(-1) ?? ZERO)])).toEqual([
       ['eu', '12'],
       ['us', '3'],
     ]);
