@@ -272,9 +272,17 @@ function keyOf({ meterId, pattern, window }: RatedPrice): string {
 }
 
 /** The due of a price in one segment. */
-function dueOf(version: RatedVersion, price: RatedPrice, { begins: _, ...part }: Part): Due {
+function dueOf(version: RatedVersion, price: RatedPrice, part: Part): Due {
+  const { from, to, converted, billable, amount, steps, sentence } = part;
+
   return {
-    ...part,
+    from,
+    to,
+    converted,
+    billable,
+    amount,
+    steps,
+    sentence,
     priceId: price.id,
     priceName: price.name,
     versionId: version.id,
