@@ -66,6 +66,8 @@ interface Known {
   readonly tenant: Tenant;
   readonly terms: Terms | null;
   readonly readAt: number;
+  /** How far the prices of the period have come; null until somebody asks. */
+  positions: ReadonlyMap<string, Decimal> | null;
 }
 
 const FRESH_MS = 1_000;
@@ -82,22 +84,22 @@ export class EstimateService {
   ) {}
 
   /**
-   * Estimates one call of the scope's tenant, by the contract and the prices of at most a second ago. Refuses an event type
+   * Estimates one call of the scope's tenant, by the contract, the prices and the standing of at most a second ago. Refuses an event type
    * that no meter counts, and usage that cannot be read.
    */
   async estimate(scope: Scope, request: EstimateRequest): Promise<Estimate> {
-    const { tenant, terms } = await this.#known(scope);
+    const known = await this.#known(scope);
+    const { tenant, terms } = known;
     const [expected, worst] = await this.#measures(scope, tenant, request);
-    // Asked for by the first price whose next unit may cost something else than the last one.
-    let positions: Promise<Map<string, Decimal>> | null = null;
     const positionOf = async (price: LivePrice): Promise<Decimal> => {
       if (!terms || isSameEverywhere(price.terms)) {
         return ZERO;
       }
 
-      positions ??= this.#positions(scope, terms);
+      // Read for the first price whose next unit may cost something else than the last one.
+      known.positions ??= await this.#positions(scope, terms);
 
-      return (await positions).get(price.id) ?? ZERO;
+      return known.positions.get(price.id) ?? ZERO;
     };
     const items: EstimateItem[] = [];
 
@@ -130,7 +132,7 @@ export class EstimateService {
     const read = await inTransaction(scope, async tx => {
       const tenant = await this.tenants.own(tx);
 
-      return { tenant, terms: await this.#terms(tx, tenant), readAt: scope.now.getTime() };
+      return { tenant, terms: await this.#terms(tx, tenant), readAt: scope.now.getTime(), positions: null };
     });
 
     if (this.#remembered.size >= MAX_REMEMBERED) {
