@@ -4,7 +4,7 @@ import { looksAtEvents, type PriceTerms } from '../pricing/price.rules.js';
 import type { ProratedUsage } from '../pricing/prorated.rules.js';
 import { rate, rateBetween, type Rated, type Usage } from '../pricing/rate.rules.js';
 import { differenceOf, step, type RateStep } from '../pricing/rate-step.rules.js';
-import type { PeriodFacts, RatedPrice, Unpriced } from './charge.rules.js';
+import type { PeriodFacts, RatedPrice, Unpriced } from './facts.rules.js';
 import type { Stretch } from './piece.rules.js';
 import { quantityAt, type Series, usedBetween } from './series.rules.js';
 

@@ -1,7 +1,8 @@
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
 import { rateStepJson } from '../pricing/index.js';
 import { canonicalJson, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
-import { itemOf, type Due, type Unpriced } from './charge.rules.js';
+import { itemOf, type Due } from './charge.rules.js';
+import type { Unpriced } from './facts.rules.js';
 import { discountSentence } from './discount.rules.js';
 
 /** A period of a contract, as charges are kept for it. */

@@ -1,4 +1,4 @@
-import type { RatedVersion } from '../rating/charge.rules.js';
+import type { RatedVersion } from '../rating/facts.rules.js';
 import { piecesOf, segmentsOf, type Stretch } from '../rating/piece.rules.js';
 
 const QUARTER_HOUR_MS = 900_000;

@@ -6,7 +6,8 @@ import { compareSpecificity, matches, specificity } from '../../src/pricing/patt
 import type { PriceTerms } from '../../src/pricing/price.rules.js';
 import { rate, type Usage } from '../../src/pricing/rate.rules.js';
 import { isActive } from '../../src/pricing/window.rules.js';
-import { duesOf, type CostOf, type RatedPrice, type RatedVersion } from '../../src/rating/charge.rules.js';
+import { duesOf } from '../../src/rating/charge.rules.js';
+import type { CostOf, RatedPrice, RatedVersion } from '../../src/rating/facts.rules.js';
 import type { Aggregation, Level } from '../../src/rating/series.rules.js';
 import {
   day,

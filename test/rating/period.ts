@@ -4,7 +4,7 @@ import { indexPrices } from '../../src/pricing/price-index.rules.js';
 import { readPriceTerms } from '../../src/pricing/price-reading.rules.js';
 import type { PriceTerms, PriceTermsJson } from '../../src/pricing/price.rules.js';
 import { readPriceWindow, type PriceWindow, type PriceWindowJson } from '../../src/pricing/window.rules.js';
-import type { CostOf, PeriodFacts, RatedPrice, RatedVersion } from '../../src/rating/charge.rules.js';
+import type { CostOf, PeriodFacts, RatedPrice, RatedVersion } from '../../src/rating/facts.rules.js';
 import { piecesOf, segmentsOf, type Piece, type Stretch } from '../../src/rating/piece.rules.js';
 import { seriesOf, type Aggregation, type Level, type Used } from '../../src/rating/series.rules.js';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { decimal, formatDecimal } from '../../src/money/index.js';
 import { indexPrices } from '../../src/pricing/price-index.rules.js';
 import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
-import type { RatedPrice, RatedVersion } from '../../src/rating/charge.rules.js';
+import type { RatedPrice, RatedVersion } from '../../src/rating/facts.rules.js';
 import { piecesOf, segmentsOf } from '../../src/rating/piece.rules.js';
 import { changeOf, comparedItems, comparedLines, sideOf } from '../../src/simulation/comparison.rules.js';
 import { stretchFor } from '../../src/simulation/event-density.rules.js';
