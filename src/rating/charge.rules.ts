@@ -233,21 +233,30 @@ function dueOf(version: RatedVersion, price: RatedPrice, part: Part): Due {
   };
 }
 
+/** What a price has come to so far: without and within its bounds, and the maximum that held last. */
+interface Bounded {
+  readonly free: Decimal;
+  readonly bound: Decimal;
+  readonly maximum: Decimal | null;
+}
+
 /**
  * Brings what a price asks for within its minimum and maximum, which are those of the period, however many versions had it:
  * after each segment the sum so far is cut to the maximum that holds then; the last one raises it when the period is over.
+ * What a maximum has cut stays cut when a later version has another one, or none.
  */
 function boundedDues(dues: readonly PlacedDue[], isOver: boolean, lasts: ReadonlyMap<string, number>): PlacedDue[] {
-  const asked = new Map<string, { readonly free: Decimal; readonly bound: Decimal }>();
+  const asked = new Map<string, Bounded>();
 
   return dues.map(placed => {
     const { due, key, segment } = placed;
     const { minimum, maximum } = due.terms ?? { minimum: null, maximum: null };
-    const before = asked.get(key) ?? { free: ZERO, bound: ZERO };
-    const free = before.free.plus(due.amount);
+    const before = asked.get(key) ?? { free: ZERO, bound: ZERO, maximum };
+    const isSameMaximum = before.maximum ? maximum?.eq(before.maximum) : !maximum;
+    const free = (isSameMaximum ? before.free : before.bound).plus(due.amount);
     const least = isOver && lasts.get(key) === segment ? minimum : null;
     const bound = least && free.lt(least) ? least : maximum && free.gt(maximum) ? maximum : free;
-    asked.set(key, { free, bound });
+    asked.set(key, { free, bound, maximum });
     const amount = bound.minus(before.bound);
     const change = amount.minus(due.amount);
 

@@ -70,13 +70,8 @@ export function partOf(
 
   const [from, to] = [usageAt(facts, terms, series, places.from), usageAt(facts, terms, series, places.to)];
 
-  if (terms.pricing.model === 'VOLUME' || terms.pricing.model === 'STAIRSTEP') {
-    const all = usageAt(facts, terms, series, facts.pieces.length);
-    const isWhole = from.quantity.isZero() && to.quantity.eq(all.quantity) && place.isLast;
-
-    return isWhole || terms.prorated
-      ? difference(facts, terms, from, to, place.isNew)
-      : shareOfWhole(facts, terms, from, to, all, place.isLast);
+  if ((terms.pricing.model === 'VOLUME' || terms.pricing.model === 'STAIRSTEP') && !terms.prorated) {
+    return shareOfWhole(facts, terms, from, to, usageAt(facts, terms, series, facts.pieces.length), place.isLast);
   }
 
   return difference(facts, terms, from, to, place.isNew);
@@ -118,8 +113,17 @@ function differenceSentence(
   const sentence = (usage: Usage, rated: Rated = rate(terms, usage)) =>
     sentenceOf(terms, rated, { measured: usage.quantity, currency });
 
+  const whole = rate(terms, to);
+
+  if (whole.amount.eq(amount)) {
+    return sentence(to, whole);
+  }
+
+  // From nothing on there is still something to take off: what another version has asked for once already.
   if (from.quantity.isZero()) {
-    return sentence(to);
+    const before = formatDecimal(whole.amount.minus(amount));
+
+    return `${sentence(to, whole)} ${before} of it was due once and is charged, which leaves ${formatDecimal(amount)} ${currency}.`;
   }
 
   const once = base.isZero() ? '' : ` ${formatDecimal(base)} is due once.`;
@@ -154,6 +158,7 @@ function shareOfWhole(
     ...(off.isZero() ? [] : [step({ kind: 'DISCOUNT', quantity: full, percent: terms.discount, amount: off })]),
   ];
   const rated = { amount, steps, converted, billable };
+  const isAll = from.quantity.isZero() && to.quantity.eq(all.quantity);
 
   return {
     from: from.quantity,
@@ -163,7 +168,7 @@ function shareOfWhole(
     amount,
     steps,
     sentence:
-      `The period comes to ${formatDecimal(all.quantity)}, which decides the tier. ` +
+      (isAll ? '' : `The period comes to ${formatDecimal(all.quantity)}, which decides the tier. `) +
       sentenceOf(terms, rated, { measured: to.quantity.minus(from.quantity), currency }),
     begins: false,
   };

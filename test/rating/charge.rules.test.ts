@@ -766,6 +766,16 @@ describe('a change of prices within the month', () => {
       '50',
       '100',
     ],
+    ['what it has cut stays cut when it is dropped', unit('2', { maximum: '100' }), unit('1'), '90', '10', '110'],
+    ['and when it is another', unit('2', { maximum: '100' }), unit('1', { maximum: '150' }), '90', '60', '150'],
+    [
+      'a maximum that goes on cuts the sum of both',
+      unit('2', { maximum: '100' }),
+      unit('2', { maximum: '100' }),
+      '90',
+      '10',
+      '100',
+    ],
     ['a minimum that is dropped is not asked for', unit('1', { minimum: '100' }), unit('1'), '5', '90', '95'],
     ['one that is new is', unit('1'), unit('1', { minimum: '100' }), '5', '5', '100'],
     ['a flat amount that is new is due', unit('1'), flat('100'), '0.5', '1', '100.5'],
@@ -796,6 +806,8 @@ describe('whatever the usage', () => {
           const { dues, unpriced } = duesOf(periodOf({ versions: held, events, isOver, aggregation }));
           const { asked, missing } = oneByOne(held, events, isOver, aggregation);
           expect(Object.fromEntries(dues.map(due => [due.priceId, formatDecimal(due.amount)]))).toEqual(asked);
+          // The sentence ends at the amount that is charged.
+          expect(dues.filter(due => !due.sentence.includes(formatDecimal(due.amount)))).toEqual([]);
 
           if (aggregation === 'SUM') {
             expect(Object.fromEntries(unpriced.map(row => [row.dimensions, formatDecimal(row.quantity)]))).toEqual(
@@ -884,7 +896,7 @@ function oneByOne(
   const missing: Record<string, Decimal> = {};
   const begun = new Set<number>();
   // What each binding came to without its bounds and within them, and the version that has it last.
-  const sums = new Map<number, { free: Decimal; bound: Decimal }>();
+  const sums = new Map<number, { free: Decimal; bound: Decimal; maximum: Decimal | null }>();
   const bindingOf = (known: RatedPrice) =>
     BINDINGS.findIndex(({ pattern, window: limit }) =>
       isDeepStrictEqual([pattern, limit], [known.pattern, known.window]),
@@ -942,7 +954,7 @@ function oneByOne(
       const nothing = rate(bare, { quantity: ZERO, events: [] }).amount;
       let amount = rate(bare, to).amount.minus(rate(bare, from).amount);
 
-      if (isWhole && !(from.quantity.isZero() && to.quantity.eq(all.quantity) && isLast)) {
+      if (isWhole) {
         const [tier] = rate(bare, all).steps;
         const units = to.quantity.minus(from.quantity);
         amount = units.times(tier?.unitAmount?.amount ?? ZERO).plus(isLast ? (tier?.flat ?? ZERO) : ZERO);
@@ -954,12 +966,14 @@ function oneByOne(
         }
       }
 
-      const before = sums.get(which) ?? { free: ZERO, bound: ZERO };
-      const free = before.free.plus(amount);
       const { minimum, maximum } = known.terms;
+      const before = sums.get(which) ?? { free: ZERO, bound: ZERO, maximum };
+      // What one maximum has cut stays cut under another.
+      const goesOn = before.maximum?.toString() === maximum?.toString();
+      const free = (goesOn ? before.free : before.bound).plus(amount);
       const bound =
         isOver && isLast && minimum && free.lt(minimum) ? minimum : maximum && free.gt(maximum) ? maximum : free;
-      sums.set(which, { free, bound });
+      sums.set(which, { free, bound, maximum });
       amount = bound.minus(before.bound);
 
       if (!amount.isZero() || !usage(until).quantity.eq(usage(effectiveAt).quantity)) {
