@@ -11,6 +11,7 @@ import {
   query,
   type PageArguments,
   type PubSub,
+  Watches,
   type Scope,
 } from '../platform/index.js';
 import { lockRating, type RatedPeriod, type RatingService } from '../rating/index.js';
@@ -27,18 +28,18 @@ export interface SpendAlertCreate {
 }
 
 // A lost hint delays a subscriber by this at most.
-const LOOK_AGAIN_MS = 2_000;
 const STRETCH = 100;
 
 /** Spend alerts: who wants to be told what, and what was told. */
 export class AlertsService {
-  readonly #sleepers = new Set<() => void>();
-  #isClosed = false;
+  readonly #watches: Watches;
 
   constructor(
     private readonly webhooks: WebhooksService,
-    private readonly pubSub: PubSub,
-  ) {}
+    pubSub: PubSub,
+  ) {
+    this.#watches = new Watches(pubSub, 'alerts');
+  }
 
   /** Makes an alert. What its thresholds have already reached fires at once. */
   async create(
@@ -175,7 +176,7 @@ export class AlertsService {
 
   /** Tells this tenant's subscribers, in every process, to look for new firings. */
   async hint(tenantId: string): Promise<void> {
-    await this.pubSub.publish(channelOf(tenantId));
+    await this.#watches.tell(tenantId);
   }
 
   /**
@@ -188,27 +189,20 @@ export class AlertsService {
     clock: () => Date,
     mayGoOn: () => Promise<boolean>,
   ): AsyncGenerator<AlertFiring, void> {
-    let wake: () => void = () => undefined;
-    const rouse = (): void => wake();
-    let hinted = false;
-    this.#sleepers.add(rouse);
-    const stop = this.pubSub.subscribe(channelOf(scope.tenantId), () => {
-      hinted = true;
-      wake();
-    });
+    const watch = this.#watches.open(scope.tenantId);
 
     try {
       let cursor = after ?? (await this.#lastSeq(scope));
 
-      while (!this.#isClosed && (await mayGoOn())) {
-        hinted = false;
+      while (!this.#watches.isClosed && (await mayGoOn())) {
+        watch.look();
         const place = cursor;
         const firings = await inTransaction({ ...scope, now: clock() }, tx =>
           tx.em.find(AlertFiring, { seq: { $gt: place } }, { orderBy: { seq: 'asc' }, limit: STRETCH }),
         );
 
         for (const firing of firings) {
-          if (this.#isClosed || !(await mayGoOn())) {
+          if (this.#watches.isClosed || !(await mayGoOn())) {
             return;
           }
 
@@ -216,29 +210,18 @@ export class AlertsService {
           cursor = String(firing.seq);
         }
 
-        if (firings.length === 0 && !hinted && !this.#isClosed) {
-          await new Promise<void>(resolve => {
-            const timer = setTimeout(resolve, LOOK_AGAIN_MS);
-            wake = () => {
-              clearTimeout(timer);
-              resolve();
-            };
-          });
+        if (firings.length === 0) {
+          await watch.rest();
         }
       }
     } finally {
-      stop();
-      this.#sleepers.delete(rouse);
+      watch.close();
     }
   }
 
   /** Ends every stream; part of shutting down. */
   close(): void {
-    this.#isClosed = true;
-
-    for (const rouse of this.#sleepers) {
-      rouse();
-    }
+    this.#watches.close();
   }
 
   async #lastSeq(scope: Scope): Promise<string> {
@@ -250,8 +233,4 @@ export class AlertsService {
 
     return row?.seq ?? '0';
   }
-}
-
-function channelOf(tenantId: string): string {
-  return `alerts:${tenantId}`;
 }

@@ -24,3 +24,4 @@ export { postgresPubSub, redisPubSub, type PubSub } from './pubsub.js';
 export { asTenant, inTransaction, scopeFor, type Actor, type Scope } from './scope.js';
 export { Secrets } from './secrets.js';
 export { query } from './sql.js';
+export { Watches } from './watches.js';

@@ -12,6 +12,7 @@ import {
   once,
   type PageArguments,
   type PubSub,
+  Watches,
   type Scope,
 } from '../platform/index.js';
 import { PriceBookVersion } from '../pricing/index.js';
@@ -25,18 +26,18 @@ import { MOST_TENANTS, refuseSimulation, type ModelBands, type SimulationDraft }
 /** The most simulations of one tenant that wait or run. */
 const MOST_OPEN = 10;
 // A lost hint delays a subscriber by this at most.
-const LOOK_AGAIN_MS = 2_000;
 
 /** What tenants would have paid: asked, cancelled and read here, computed by `SimulationRunner`. */
 export class SimulationsService {
-  readonly #sleepers = new Set<() => void>();
-  #isClosed = false;
+  readonly #watches: Watches;
 
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
-    private readonly pubSub: PubSub,
-  ) {}
+    pubSub: PubSub,
+  ) {
+    this.#watches = new Watches(pubSub, 'simulations');
+  }
 
   /**
    * Asks what tenants would have paid under a version of a book of `seller`, which is the scope's tenant or below it. The
@@ -206,7 +207,7 @@ export class SimulationsService {
 
   /** Tells whoever follows this tenant's simulations, in every process, to look again. */
   async hint(tenantId: string): Promise<void> {
-    await this.pubSub.publish(channelOf(tenantId));
+    await this.#watches.tell(tenantId);
   }
 
   /**
@@ -214,15 +215,13 @@ export class SimulationsService {
    * so a lost one delays and loses nothing. Refuses an unknown id.
    */
   async *follow(scope: Scope, id: string, mayGoOn: () => Promise<boolean>): AsyncGenerator<Simulation, void> {
-    let wake: () => void = () => undefined;
-    const rouse = (): void => wake();
-    this.#sleepers.add(rouse);
-    const stop = this.pubSub.subscribe(channelOf(scope.tenantId), rouse);
+    const watch = this.#watches.open(scope.tenantId);
 
     try {
       let seen = '';
 
-      while (!this.#isClosed && (await mayGoOn())) {
+      while (!this.#watches.isClosed && (await mayGoOn())) {
+        watch.look();
         const simulation = await inTransaction(scope, tx => find(tx, id, ['id']));
         const { status, tenantsDone, eventsDone, eventsTotal, finishedAt } = simulation;
         const state = JSON.stringify([status, tenantsDone, eventsDone, eventsTotal]);
@@ -236,27 +235,16 @@ export class SimulationsService {
           return;
         }
 
-        await new Promise<void>(resolve => {
-          const timer = setTimeout(resolve, LOOK_AGAIN_MS);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
+        await watch.rest();
       }
     } finally {
-      stop();
-      this.#sleepers.delete(rouse);
+      watch.close();
     }
   }
 
   /** Ends every stream; part of shutting down. */
   close(): void {
-    this.#isClosed = true;
-
-    for (const rouse of this.#sleepers) {
-      rouse();
-    }
+    this.#watches.close();
   }
 }
 
@@ -284,8 +272,4 @@ async function find(tx: Scope, id: string, field: readonly string[]): Promise<Si
   }
 
   return simulation;
-}
-
-function channelOf(tenantId: string): string {
-  return `simulations:${tenantId}`;
 }
