@@ -31,7 +31,9 @@ program
 
 program
   .command('worker')
-  .description('a worker: rates, closes periods, delivers webhooks; any number may run')
+  .description(
+    'a worker: tells facts from the outbox, looks for what is due, rates, issues invoices, moves contracts, runs simulations, delivers webhooks; any number may run',
+  )
   .action(async () => {
     const [{ createApp }, { startWorker }] = await Promise.all([import('./app.js'), import('./worker.js')]);
     const app = await createApp(readConfig());

@@ -1,18 +1,24 @@
-/** What a key may do. Each root field of the API names one of these. */
+/**
+ * What a key may do. Each root field of the API names one of these, but for `viewer`, which any key may ask. `node` and the
+ * lines of an import take the permission of what they show.
+ */
 const PERMISSIONS = {
-  'usage:write': 'record usage',
+  'usage:write': 'record usage, by GraphQL or POST /v1/usage',
   'usage:read': 'read usage events and unpriced usage',
-  'catalog:read': 'read models and meters',
-  'costs:read': 'read what models cost us',
-  'catalog:write': 'define models, their costs, and meters',
-  'pricing:read': 'read price books and contracts',
-  'pricing:write': 'write and publish price books',
-  'contracts:write': 'put tenants on price books',
-  'billing:read': 'read charges and invoices',
+  'catalog:read': 'read models with their context bands, and meters',
+  'costs:read': 'read what models cost us, and imports of costs',
+  'catalog:write':
+    'define models, their costs and context bands, and meters; propose, decide and apply imports of costs',
+  'pricing:read':
+    'read price books, imports of prices, exchange rates, contracts and their moves, and how far simulations are; estimate calls',
+  'pricing:write':
+    'make price books; write, publish and withdraw their versions; propose, decide and draft imports of prices; enter exchange rates; start and cancel simulations',
+  'contracts:write': 'put tenants on price books, and move contracts from book to book',
+  'billing:read': 'read charges, invoices with their lines and documents, and what simulations come to',
   'billing:write': 'issue invoices',
-  'alerts:read': 'read spend alerts and subscribe to them',
-  'alerts:write': 'make spend alerts',
-  'webhooks:read': 'read webhook endpoints and deliveries',
+  'alerts:read': 'read spend alerts and their firings, and subscribe to them',
+  'alerts:write': 'make and archive spend alerts',
+  'webhooks:read': 'read webhook endpoints, deliveries and their attempts',
   'webhooks:write': 'make webhook endpoints and replay deliveries',
   'tenants:read': 'read tenants',
   'tenants:write': 'make tenants',

@@ -5,7 +5,7 @@ import { Api, demoKey } from '../demo/index.js';
 
 export interface SimulateOptions {
   readonly url: string;
-  /** A key that may write prices; the demo key of the quick start by default. */
+  /** A key that may read and write prices and read bills; the demo key of the quick start by default. */
   readonly key?: string;
   readonly dataDir: string;
   /** A draft or a published version of a price book. */

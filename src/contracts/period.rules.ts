@@ -1,12 +1,11 @@
 import { DateTime } from 'luxon';
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 
 /** A half-open stretch of time: `start` belongs to it, `end` does not. */
 export interface Period {
   readonly start: Date;
   readonly end: Date;
 }
-
-const QUARTER_HOUR_MS = 900_000;
 
 /**
  * The calendar month of an IANA zone that holds an instant. It begins at the zone's midnight of the first, or at the first

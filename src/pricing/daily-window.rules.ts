@@ -1,4 +1,5 @@
-import { DAY_MS, localTime, offsetStretches, QUARTER_HOUR_MS } from './local-time.rules.js';
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
+import { DAY_MS, localTime, offsetStretches } from './local-time.rules.js';
 import { nextQuarterHour } from './version.rules.js';
 
 /** ISO numbers of the days of a week. */

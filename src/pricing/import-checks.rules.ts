@@ -1,6 +1,6 @@
 import type { TokenKind } from '../catalog/token-count.rules.js';
 import { type Decimal, decimal, divide, formatDecimal } from '../money/index.js';
-import type { Candidate, PriceFault } from './import.rules.js';
+import type { Candidate, PriceFault } from './listed-price.rules.js';
 import type { ProposalFlag } from './proposal.rules.js';
 
 /** US dollars per million tokens. The dearest text model listed so far takes 600. */

@@ -1,4 +1,4 @@
-import { type ListedPrice, type ListEntry, type PriceFault, proposePrices, UNKNOWN_MEMBER } from './import.rules.js';
+import { proposePrices, UNKNOWN_MEMBER } from './import.rules.js';
 import {
   isJsonList,
   isJsonNumber,
@@ -9,6 +9,7 @@ import {
   textOf,
 } from './json-text.rules.js';
 import { bandsOf, type ListTier, type Skipped, tiersOf, unknownMembers } from './langfuse-tiers.rules.js';
+import type { ListedPrice, ListEntry, PriceFault } from './listed-price.rules.js';
 import { namesOf } from './name-pattern.rules.js';
 import type { PriceListReading, PriceListRefusal, ProposedBand, ServiceTier, SkippedItem } from './proposal.rules.js';
 

@@ -1,4 +1,4 @@
-import { type ListedPrice, type ListEntry, proposePrices, UNKNOWN_MEMBER } from './import.rules.js';
+import { proposePrices, UNKNOWN_MEMBER } from './import.rules.js';
 import {
   isJsonNumber,
   isJsonObject,
@@ -7,6 +7,7 @@ import {
   readJsonText,
   textOf,
 } from './json-text.rules.js';
+import type { ListedPrice, ListEntry } from './listed-price.rules.js';
 import type {
   PriceListReading,
   PriceListRefusal,

@@ -15,6 +15,7 @@ export { livePrice, type LivePrice, type PriceDraft } from './price-draft.js';
 export { PricingService } from './pricing.service.js';
 export { LivePrices, type LiveVersion } from './live-prices.js';
 export { LivePriceResolver, VersionDiffResolver } from './live-price.resolver.js';
+export { isRecord } from './fields.rules.js';
 export { FxSnapshot, fxEntities } from './fx-snapshot.entity.js';
 export { FxSnapshotResolver } from './fx-snapshot.resolver.js';
 export { FxSnapshotsService } from './fx-snapshots.service.js';

@@ -1,6 +1,6 @@
 import { FixedOffsetZone, IANAZone, type Zone } from 'luxon';
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 
-export const QUARTER_HOUR_MS = 900_000;
 export const DAY_MS = 86_400_000;
 
 /** A stretch in milliseconds since 1970, its end not in it, over which a zone's clock is one offset ahead of UTC. */

@@ -8,6 +8,7 @@ import {
   readConversion,
   ZERO,
 } from '../money/index.js';
+import { type Fields, isAbsent, isRecord, shown } from './fields.rules.js';
 import {
   type PercentTier,
   type PriceTerms,
@@ -74,8 +75,6 @@ export function readPriceTerms(json: unknown): PriceTermsReading {
 }
 
 const NOTHING_READ: FieldRefusal = { field: [], message: 'a price must be an object with a model' };
-
-type Fields = Readonly<Record<string, unknown>>;
 
 class TermsReader {
   readonly refusals: FieldRefusal[] = [];
@@ -377,21 +376,4 @@ class TermsReader {
   #refuse(field: readonly string[], message: string): void {
     this.refusals.push({ field, message: `${field.join('.')} ${message}` });
   }
-}
-
-function isRecord(json: unknown): json is Fields {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
-}
-
-function isAbsent(json: unknown): boolean {
-  return json === undefined || json === null;
-}
-
-/** What was given, short enough for a sentence. */
-function shown(json: unknown): string {
-  if (typeof json === 'string') {
-    return JSON.stringify(json.slice(0, 40));
-  }
-
-  return isAbsent(json) ? 'nothing' : `a ${Array.isArray(json) ? 'list' : typeof json}`;
 }

@@ -65,7 +65,8 @@ export class PriceTierType {
 
   @Field(() => DecimalScalar, {
     nullable: true,
-    description: 'An amount once: when the tier is entered, or the amount of a stair.',
+    description:
+      'An amount once: GRADUATED and GRADUATED_PERCENTAGE, of each tier that is entered; VOLUME and STAIRSTEP, of the tier that the whole quantity falls in. That of the first tier is due without usage too.',
   })
   flatAmount?: string | null;
 

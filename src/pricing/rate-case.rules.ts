@@ -9,6 +9,7 @@ import {
   ZERO,
 } from '../money/index.js';
 import { rateStepJson, type RateStepJson, sentenceOf } from './explain.rules.js';
+import { type Fields, isAbsent, isRecord } from './fields.rules.js';
 import type { EventAmount } from './percentage.rules.js';
 import { readPriceTerms } from './price-reading.rules.js';
 import { looksAtEvents, type PriceTerms } from './price.rules.js';
@@ -34,8 +35,6 @@ export interface CaseError {
   readonly path: string;
   readonly message: string;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Thrown and caught in this file only: the way out of a case that cannot be priced. */
 class CaseFault extends Error {
@@ -284,12 +283,4 @@ function refuseUnknown(json: Fields, known: readonly string[], path: readonly st
     const text = `${stranger.slice(0, 60)} is not a field here: ${known.join(', ')} are`;
     throw new CaseFault('INVALID_INPUT', [...path, stranger.slice(0, 60)], text);
   }
-}
-
-function isRecord(json: unknown): json is Fields {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
-}
-
-function isAbsent(json: unknown): boolean {
-  return json === undefined || json === null;
 }

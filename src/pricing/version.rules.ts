@@ -1,6 +1,6 @@
-export type VersionStatus = 'DRAFT' | 'PUBLISHED' | 'WITHDRAWN';
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 
-const QUARTER_HOUR_MS = 900_000;
+export type VersionStatus = 'DRAFT' | 'PUBLISHED' | 'WITHDRAWN';
 
 /** The first quarter hour at or after an instant: usage is folded by quarter hours, so prices change on them. */
 export function nextQuarterHour(at: Date): Date {

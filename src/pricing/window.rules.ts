@@ -1,4 +1,5 @@
 import type { FieldRefusal } from '../money/index.js';
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 import {
   canonicalDaily,
   dailiesMeet,
@@ -10,7 +11,7 @@ import {
   MIDNIGHT,
   WEEKDAYS,
 } from './daily-window.rules.js';
-import { QUARTER_HOUR_MS } from './local-time.rules.js';
+import { type Fields, isAbsent, isRecord, shown } from './fields.rules.js';
 import { isQuarterHour } from './version.rules.js';
 
 export type { DailyWindow, DailyWindowJson };
@@ -58,8 +59,6 @@ export function readPriceWindow(json: unknown, path: readonly string[]): PriceWi
 
   return first ? { refusals: [first, ...others] } : { window };
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Reads on after a refusal, with something harmless in place of what is refused, to find them all. */
 class WindowReader {
@@ -223,23 +222,6 @@ class WindowReader {
     const whole = [...this.path, ...field];
     this.refusals.push({ field: whole, message: `${whole.join('.') || 'the window'} ${message}` });
   }
-}
-
-function isRecord(json: unknown): json is Fields {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
-}
-
-function isAbsent(json: unknown): boolean {
-  return json === undefined || json === null;
-}
-
-/** What was given, short enough for a sentence. */
-function shown(json: unknown): string {
-  if (typeof json === 'string') {
-    return JSON.stringify(json.slice(0, 40));
-  }
-
-  return isAbsent(json) ? 'nothing' : `a ${Array.isArray(json) ? 'list' : typeof json}`;
 }
 
 /** The zone's name in its own letter case, or null. An alias such as Asia/Kolkata stays as it is written. */

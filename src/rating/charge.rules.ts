@@ -201,8 +201,8 @@ function isOpen({ window }: RatedPrice, pieces: readonly Piece[]): boolean {
   return !window || pieces.some(({ active }) => active.has(windowKey(window)));
 }
 
-/** Prices that follow each other from version to version. */
-function keyOf({ meterId, pattern, window }: RatedPrice): string {
+/** The same for prices that follow each other from version to version: their running quantity carries on. */
+export function keyOf({ meterId, pattern, window }: Pick<RatedPrice, 'meterId' | 'pattern' | 'window'>): string {
   const entries = Object.entries(pattern).sort(([a], [b]) => (a < b ? -1 : 1));
 
   return JSON.stringify([meterId, entries, window && windowKey(window)]);

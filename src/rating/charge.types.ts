@@ -88,7 +88,8 @@ registerEnumType(UnpricedReasonEnum, {
 });
 
 @ObjectType('UnpricedUsage', {
-  description: 'Usage that no price matches: kept, counted, and rated as soon as it has one.',
+  description:
+    'Usage without a price, or without the cost that its price marks up: kept and counted. It is rated at once when a contract or a price comes, and with the next rating of its month when a cost is entered.',
 })
 export class UnpricedUsageType {
   @Field(() => Date, { description: 'The period begins here …' })

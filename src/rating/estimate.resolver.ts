@@ -1,5 +1,6 @@
 import { Arg, Authorized, Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
 import { DomainError, scopeFor, type GraphqlContext } from '../platform/index.js';
+import { isRecord } from '../pricing/index.js';
 import { TenantType } from '../tenants/index.js';
 import type { EstimateService } from './estimate.service.js';
 import { CostEstimateInput, CostEstimateType } from './estimate.types.js';
@@ -34,8 +35,4 @@ export class EstimateResolver {
 
     return CostEstimateType.from(estimate);
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

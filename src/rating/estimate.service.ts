@@ -1,7 +1,7 @@
 import type { CatalogService } from '../catalog/index.js';
 import { monthOf, type Contract, type ContractsService } from '../contracts/index.js';
 import { type Decimal, decimal, divide, formatDecimal, maxOf, parseDecimal, sum, ZERO } from '../money/index.js';
-import { DomainError, inTransaction, query, type Scope } from '../platform/index.js';
+import { DomainError, inTransaction, type Scope } from '../platform/index.js';
 import {
   isActive,
   looksAtEvents,
@@ -14,7 +14,10 @@ import {
 } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
 import { measureEvent, type Measure } from '../usage/index.js';
+import { itemOf, keyOf } from './charge.rules.js';
 import { costAt } from './cost.rules.js';
+import { sellersOf } from './period-rating.js';
+import { runningQuantities } from './rating.queries.js';
 
 /** What a call is expected to use. */
 export interface EstimateRequest {
@@ -66,7 +69,7 @@ interface Known {
   readonly tenant: Tenant;
   readonly terms: Terms | null;
   readonly readAt: number;
-  /** How far the prices of the period have come; null until somebody asks. */
+  /** How far the prices of the period have come, by `keyOf`; null until somebody asks. */
   positions: ReadonlyMap<string, Decimal> | null;
 }
 
@@ -99,7 +102,7 @@ export class EstimateService {
       // Read for the first price whose next unit may cost something else than the last one.
       known.positions ??= await this.#positions(scope, terms);
 
-      return known.positions.get(price.id) ?? ZERO;
+      return known.positions.get(keyOf(price)) ?? ZERO;
     };
     const items: EstimateItem[] = [];
 
@@ -218,18 +221,27 @@ export class EstimateService {
       : null;
   }
 
-  /** How far each price of the running period has come, as it was rated last. */
+  /**
+   * How far each price of the running period has come, as it was rated last, by `keyOf`: a price goes on where that of an
+   * earlier version stands, or the same one that was taken over another way.
+   */
   async #positions(scope: Scope, { contract, period }: Terms): Promise<Map<string, Decimal>> {
-    const rows = await inTransaction(scope, tx =>
-      query<{ price_id: string; quantity: string | null }>(
-        tx,
-        `select distinct on (price_id) price_id, explanation->>'quantityTo' as quantity from charge
-       where tenant_id = $1 and contract_id = $2 and period_start = $3 order by price_id, generation desc`,
-        [tx.tenantId, contract.id, period.start],
-      ),
-    );
+    return inTransaction(scope, async tx => {
+      const reached = await runningQuantities(tx, contract.id, period.start);
+      const until = new Date(tx.now.getTime() + 1);
+      const versions = await this.contracts.versionsOf(tx, contract, { start: period.start, end: until });
 
-    return new Map(rows.map(row => [row.price_id, decimal(row.quantity ?? '0')]));
+      // Versions come by their instants: the last one that charged a price says how far it is.
+      return new Map(
+        versions.flatMap(({ prices }) =>
+          prices.flatMap(price => {
+            const quantity = reached.get(itemOf({ priceId: price.id, takenBy: price.takenBy }));
+
+            return quantity ? [[keyOf(price), quantity] as const] : [];
+          }),
+        ),
+      );
+    });
   }
 
   async #item(
@@ -287,7 +299,7 @@ export class EstimateService {
     dimensions: Readonly<Record<string, string>>,
     quantity: Decimal,
   ): Promise<Decimal | null> {
-    const sellers = tenant.ancestors.slice(0, tenant.ancestors.indexOf(contract.sellerId) + 1);
+    const sellers = sellersOf(tenant.ancestors, contract.sellerId);
     const model = dimensions['model'] ?? '';
     const { costs, meter } = await inTransaction(scope, async tx => ({
       costs: (await this.catalog.costsFor(tx, sellers, [model])).get(model) ?? [],

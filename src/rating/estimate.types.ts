@@ -62,10 +62,17 @@ export class CostEstimateItemType {
   @Field(() => String, { nullable: true, description: 'The name of that price.' })
   priceName!: string | null;
 
-  @Field(() => MoneyType, { nullable: true, description: 'What it is expected to cost, where the period stands now.' })
+  @Field(() => MoneyType, {
+    nullable: true,
+    description:
+      'What it is expected to cost, exactly, where the period stood when it was last rated, as read at most a second ago.',
+  })
   expected!: MoneyType | null;
 
-  @Field(() => MoneyType, { nullable: true, description: 'What it costs at most.' })
+  @Field(() => MoneyType, {
+    nullable: true,
+    description: 'What it costs at most, rounded up where it has more than 12 decimals.',
+  })
   worst!: MoneyType | null;
 
   @Field(() => String, { nullable: true, description: 'The arithmetic of the expected amount.' })
@@ -83,19 +90,21 @@ export class CostEstimateItemType {
 }
 
 @ObjectType('CostEstimate', {
-  description: 'What a call will cost, by the live price book. Exact, unrounded; nothing is reserved.',
+  description:
+    'What a call will cost, by the live price book, without minimums and the discounts of its version. What is expected is exact and unrounded; nothing is reserved.',
 })
 export class CostEstimateType {
   @Field(() => MoneyType, {
     nullable: true,
-    description: 'What it is expected to cost; null when a part of it has no price, for unpriced is never zero.',
+    description:
+      'What it is expected to cost, where the period stood when it was last rated, as read at most a second ago; null when a part of it has no price, for unpriced is never zero.',
   })
   expected!: MoneyType | null;
 
   @Field(() => MoneyType, {
     nullable: true,
     description:
-      'What it costs at most: the largest quantities, nothing found in the cache, the worst tier still ahead, no free units left. A tier of service other than the one named is not considered.',
+      'What it costs at most: the largest quantities, nothing found in the cache, the worst tier still ahead, no free units left. Each part is rounded up where it has more than 12 decimals. A tier of service other than the one named is not considered.',
   })
   worst!: MoneyType | null;
 

@@ -48,7 +48,7 @@ export type CostOf = (
 /** Why usage has no price: none matches, or it is priced on a cost that nobody has entered. */
 export type UnpricedReason = 'NO_PRICE' | 'NO_COST';
 
-/** Usage that no price matches. */
+/** Usage without a price, or without the cost that a COST_PLUS price marks up. */
 export interface Unpriced {
   readonly meterId: string;
   readonly dimensions: string;

@@ -1,4 +1,5 @@
 import type { CatalogService } from '../catalog/index.js';
+import type { Contract } from '../contracts/index.js';
 import type { Decimal } from '../money/index.js';
 import type { Scope } from '../platform/index.js';
 import { looksAtEvents, type LiveVersion } from '../pricing/index.js';
@@ -30,6 +31,37 @@ export interface PeriodToRate {
   readonly isOver: boolean;
   /** What the contract commits to spend; nothing when absent. */
   readonly commitment?: Decimal | null;
+}
+
+/**
+ * A period of a contract as it is to be rated now, by the seller's versions. `sellerId` is whose costs count: that of the
+ * contract unless told otherwise.
+ */
+export function periodToRate(
+  contract: Contract,
+  period: Stretch,
+  { now, ancestors, versions, sellerId = contract.sellerId }: PeriodTerms,
+): PeriodToRate {
+  return {
+    period,
+    versions,
+    ancestors,
+    currency: contract.currency,
+    sellers: sellersOf(ancestors, sellerId),
+    isOver: period.end <= now,
+    commitment: contract.commitmentAmount ?? null,
+  };
+}
+
+/** What a period is rated by, beside its contract. */
+interface PeriodTerms extends Pick<PeriodToRate, 'ancestors' | 'versions'> {
+  readonly now: Date;
+  readonly sellerId?: string;
+}
+
+/** Of a buyer's ancestors, those whose costs count: from the root down to the seller. */
+export function sellersOf(ancestors: readonly string[], sellerId: string): readonly string[] {
+  return ancestors.slice(0, ancestors.indexOf(sellerId) + 1);
 }
 
 /** Rates one period: the one way from usage to amounts, for charges and simulations alike. */

@@ -1,3 +1,4 @@
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 import { changesWithin, isActive, type PriceWindow, windowKey } from '../pricing/window.rules.js';
 
 /** A half-open stretch of time. */
@@ -20,8 +21,6 @@ export interface Piece extends Stretch {
   /** The same text for pieces with the same active windows. */
   readonly activeKey: string;
 }
-
-const QUARTER_HOUR_MS = 900_000;
 
 /** Cuts a period where versions take effect. Versions come ascending by their instant. */
 export function segmentsOf<V extends { readonly effectiveAt: Date }>(

@@ -82,9 +82,7 @@ export async function markRated(tx: Scope, marks: readonly RatingMark[]): Promis
  * comes to now.
  */
 export async function bringCharges(tx: Scope, period: ContractPeriod, dues: readonly Due[]): Promise<Decimal> {
-  const existing = Map.groupBy(await chargesOf(tx, period), row =>
-    itemOf({ priceId: row.price_id, takenBy: row.taken_by === '' ? [] : row.taken_by.split(' ') }),
-  );
+  const existing = Map.groupBy(await chargesOf(tx, period), itemOfRow);
   const wanted = new Map(dues.map(due => [itemOf(due), due]));
 
   for (const item of new Set([...wanted.keys(), ...existing.keys()])) {
@@ -92,6 +90,11 @@ export async function bringCharges(tx: Scope, period: ContractPeriod, dues: read
   }
 
   return sum(dues.map(due => due.amount));
+}
+
+/** `itemOf` of what a row charges. */
+function itemOfRow(row: Pick<ChargeRow, 'price_id' | 'taken_by'>): string {
+  return itemOf({ priceId: row.price_id, takenBy: row.taken_by === '' ? [] : row.taken_by.split(' ') });
 }
 
 async function bringCharge(
@@ -234,6 +237,18 @@ export async function openSpend(tx: Scope): Promise<{ start: Date; end: Date; cu
   );
 
   return rows.map(row => ({ ...row, spend: decimal(row.spend) }));
+}
+
+/** The running quantity at which each price of a period has ended as it was rated last, by `itemOf`. Discounts have none. */
+export async function runningQuantities(tx: Scope, contractId: string, start: Date): Promise<Map<string, Decimal>> {
+  const rows = await query<Pick<ChargeRow, 'price_id' | 'taken_by'> & { readonly quantity: string | null }>(
+    tx,
+    `select distinct on (price_id, taken_by) price_id, taken_by, explanation->>'quantityTo' as quantity from charge
+     where tenant_id = $1 and contract_id = $2 and period_start = $3 order by price_id, taken_by, generation desc`,
+    [tx.tenantId, contractId, start],
+  );
+
+  return new Map(rows.flatMap(row => (row.quantity === null ? [] : [[itemOfRow(row), decimal(row.quantity)]])));
 }
 
 async function chargesOf(tx: Scope, period: ContractPeriod): Promise<ChargeRow[]> {

@@ -14,7 +14,7 @@ import {
   touchMonths,
   usageBySegment,
 } from '../usage/index.js';
-import { PeriodRating, type UsageSource } from './period-rating.js';
+import { PeriodRating, periodToRate, type UsageSource } from './period-rating.js';
 import {
   bringCharges,
   chargeById,
@@ -237,15 +237,7 @@ export class RatingService {
     const versions = await this.contracts.versionsOf(tx, contract, period);
     const { dues, unpriced } = await this.#period.rate(
       tx,
-      {
-        period,
-        currency,
-        versions,
-        ancestors,
-        sellers: ancestors.slice(0, ancestors.indexOf(sellerId) + 1),
-        isOver: period.end <= tx.now,
-        commitment: contract.commitmentAmount ?? null,
-      },
+      periodToRate(contract, period, { now: tx.now, ancestors, versions }),
       await this.#buckets(tx, ancestors, period),
     );
     const place = { contractId, currency, start: period.start, end: period.end };

@@ -1,4 +1,4 @@
-const QUARTER_HOUR_MS = 900_000;
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 
 /** How many events lie in the quarter hour from `start` (in milliseconds) on, about. */
 export interface QuarterHourCount {

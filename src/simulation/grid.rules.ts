@@ -1,7 +1,6 @@
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 import type { RatedVersion } from '../rating/facts.rules.js';
 import { piecesOf, segmentsOf, type Stretch } from '../rating/piece.rules.js';
-
-const QUARTER_HOUR_MS = 900_000;
 
 /** A period in cells: no price tells the usage of one cell apart in time. */
 export interface Grid {

@@ -1,10 +1,9 @@
 import { decimal, formatDecimal, maxOf, ZERO, type Decimal } from '../money/index.js';
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 import type { Piece } from '../rating/piece.rules.js';
 import type { EventValue, Used } from '../rating/series.rules.js';
 import { type Fold, isAfter, type Measure } from '../usage/fold.rules.js';
 import { cellEnd, cellOf, type Grid } from './grid.rules.js';
-
-const QUARTER_HOUR_MS = 900_000;
 
 /** The fold of one cell. */
 interface Cell {

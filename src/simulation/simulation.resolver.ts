@@ -146,11 +146,12 @@ export interface SimulationContext extends GraphqlContext {
   readonly isLive: () => Promise<boolean>;
 }
 
+/** What tenants are charged and would be: amounts, which take `billing:read` beside the simulation's own permission. */
 @Resolver(() => SimulationType)
 export class SimulationResultsResolver {
   constructor(private readonly simulations: SimulationsService) {}
 
-  @Authorized('pricing:read')
+  @Authorized('pricing:read', 'billing:read')
   @FieldResolver(() => [SimulationTotalType], {
     description:
       'What its tenants come to, one entry for each currency, at most 200; while it runs, what those come to that are done.',
@@ -162,7 +163,7 @@ export class SimulationResultsResolver {
     return totals.map(SimulationTotalType.from);
   }
 
-  @Authorized('pricing:read')
+  @Authorized('pricing:read', 'billing:read')
   @FieldResolver(() => SimulationTenantConnection, { description: 'Its tenants that are done.' })
   async tenants(
     @Root() simulation: SimulationType,
@@ -181,7 +182,7 @@ export class SimulationResultsResolver {
     return connection(rows, first, row => placeIn(order, row), SimulationTenantType.from);
   }
 
-  @Authorized('pricing:read')
+  @Authorized('pricing:read', 'billing:read')
   @FieldResolver(() => SimulationItemConnection, {
     description: 'The prices of one of its tenants, the one whose amount changes most first, currency by currency.',
   })

@@ -3,7 +3,7 @@ import { periodsWithin, type Contract, type ContractsService, type Period } from
 import { decimal } from '../money/index.js';
 import { asTenant, inTransaction, type Scope } from '../platform/index.js';
 import { livePrice, looksAtEvents, Price, type LiveVersion } from '../pricing/index.js';
-import { countUnpriced, PeriodRating } from '../rating/index.js';
+import { countUnpriced, PeriodRating, periodToRate } from '../rating/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
 import { levelsBefore } from '../usage/index.js';
 import {
@@ -177,19 +177,10 @@ export class TenantReplay {
     sellerId: string,
     usage: ReplayedUsage,
   ): Promise<Outcome> {
-    const { currency } = contract;
     const levelIds = await this.catalog.meterIdsOf(tx, ancestors, 'TIME_WEIGHTED');
     const { dues, unpriced } = await this.#period.rate(
       tx,
-      {
-        period,
-        currency,
-        versions,
-        ancestors,
-        sellers: ancestors.slice(0, ancestors.indexOf(sellerId) + 1),
-        isOver: period.end <= tx.now,
-        commitment: contract.commitmentAmount ?? null,
-      },
+      periodToRate(contract, period, { now: tx.now, ancestors, versions, sellerId }),
       {
         used: async pieces => usage.used(pieces),
         levels: async () => (levelIds.length === 0 ? [] : levelsBefore(tx, period.start, levelIds)),
@@ -213,7 +204,7 @@ export class TenantReplay {
       },
     }));
 
-    return { lines: comparedLines(charges, currency, period.start), unpriced: unpriced.length };
+    return { lines: comparedLines(charges, contract.currency, period.start), unpriced: unpriced.length };
   }
 
   /** What the period was charged, whatever of it is on an invoice. */

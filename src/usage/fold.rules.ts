@@ -1,7 +1,6 @@
 import type { Aggregation } from '../catalog/meter.rules.js';
 import { decimal, maxOf, ZERO, type Decimal } from '../money/index.js';
-
-const QUARTER_HOUR_MS = 900_000;
+import { QUARTER_HOUR_MS } from '../platform/quarter-hour.rules.js';
 
 /** The quarter hour an instant belongs to, as its beginning: every real time zone's midnight falls on one. */
 export function slotOf(time: Date): number {

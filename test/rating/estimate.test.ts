@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { decimal, formatDecimal, sum } from '../../src/money/index.js';
-import { aContract, anEvent, aPriceBook, aTenant, rate } from '../support/builders.js';
+import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
+import { aContract, anEvent, aPriceBook, aTenant, aVersion, rate } from '../support/builders.js';
 import { aProduct, type Product } from '../support/product.js';
 
 const NOW = new Date('2026-11-20T12:07:00Z');
+/** When prices change within the month. */
+const CHANGE = new Date('2026-11-10T00:00:00Z');
 
 describe('an estimate', () => {
   let product: Product;
@@ -74,6 +77,18 @@ describe('an estimate', () => {
     await aContract(product, { buyerId: tenantId, bookId });
 
     return tenantId;
+  }
+
+  /** A version without prices of its own, published. */
+  async function aVersionOn(bookId: string, basis: { readonly priceBookId: string }, effectiveAt: Date): Promise<void> {
+    const { pricing } = product.app.services;
+    const { version } = await pricing.createVersion(product.scope(), {
+      priceBookId: bookId,
+      prices: [],
+      basis,
+      idempotencyKey: randomUUID(),
+    });
+    await pricing.publish(product.scope(), { versionId: version.id, effectiveAt });
   }
 
   async function use(tenantId: string, event: Parameters<typeof anEvent>[0]): Promise<void> {
@@ -156,6 +171,65 @@ describe('an estimate', () => {
 
     try {
       expect(await amounts(tenantId, request)).toEqual(['14', '14']);
+    } finally {
+      product.setClock(NOW);
+    }
+  });
+
+  test.each<[string, (tiers: PriceTermsJson) => Promise<{ bookId: string; next: () => Promise<unknown> }>]>([
+    [
+      'of the book itself',
+      async terms => {
+        const { bookId } = await aPriceBook(product, { prices: [{ meterId: images, terms }] });
+
+        return {
+          bookId,
+          next: () => aVersion(product, { bookId, prices: [{ meterId: images, terms }], effectiveAt: CHANGE }),
+        };
+      },
+    ],
+    [
+      'that is taken over, and then taken over anew',
+      async terms => {
+        const parent = await aPriceBook(product, { prices: [{ meterId: images, terms }] });
+        const { bookId } = await aPriceBook(product, { prices: PRICES() });
+        const basis = { priceBookId: parent.bookId };
+        await aVersionOn(bookId, basis, new Date('2020-02-01T00:00:00Z'));
+
+        return { bookId, next: () => aVersionOn(bookId, basis, CHANGE) };
+      },
+    ],
+  ])('carries on over a change of version where a price %s stands', async (_what, aBook) => {
+    const { bookId, next } = await aBook({
+      model: 'GRADUATED',
+      tiers: [
+        { upTo: '10', unitAmount: '1' },
+        { upTo: '20', unitAmount: '5', flatAmount: '7' },
+        { upTo: null, unitAmount: '2' },
+      ],
+    });
+    await next();
+    const tenantId = await aTenant(product);
+    await aContract(product, { buyerId: tenantId, bookId });
+    const made = (time: string, count: number) => ({ type: 'image.made', time, properties: { model: 'x', count } });
+    const request = { eventType: 'image.made', model: null, properties: { model: 'x', count: 4 } };
+
+    try {
+      // Nothing is used since the change: 8 before it.
+      await use(tenantId, made('2026-11-02T10:00:00Z', 8));
+      expect((await amounts(tenantId, request))[0]).toBe('19');
+
+      await use(tenantId, made('2026-11-12T10:00:00Z', 10));
+      product.setClock(new Date(NOW.getTime() + 10_000));
+      expect((await amounts(tenantId, request))[0]).toBe('14');
+
+      const charges = await product.app.services.rating.charges(product.scope(tenantId), { first: 10, after: null });
+      expect(charges.map(({ quantity }) => formatDecimal(decimal(quantity))).sort()).toEqual(['10', '8']);
+
+      // Late usage of before the change moves both.
+      await use(tenantId, made('2026-11-03T10:00:00Z', 1));
+      product.setClock(new Date(NOW.getTime() + 20_000));
+      expect((await amounts(tenantId, request))[0]).toBe('11');
     } finally {
       product.setClock(NOW);
     }

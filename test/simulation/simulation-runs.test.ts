@@ -7,7 +7,7 @@ import { replaceResults } from '../../src/simulation/simulation-result.queries.j
 import { accept, aMeterLike } from '../usage/meters.js';
 import { aContract, anEvent, aPriceBook, aTenant, perUnit, rate } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
-import { aProduct, until, type Product } from '../support/product.js';
+import { aKey, aProduct, until, type Product } from '../support/product.js';
 import { amounts, read, run, startSimulation } from './simulate.js';
 
 const NOW = new Date('2026-12-05T12:00:00Z');
@@ -478,6 +478,58 @@ describe('through the API', () => {
       simulation: null,
       userErrors: [{ code: 'INVALID_INPUT', field: ['tenantIds'] }],
     });
+  });
+
+  test('what tenants are charged takes billing:read beside pricing:read, wherever a simulation is reached', async () => {
+    const simulation = await startSimulation(product, {
+      priceBookVersionId: versionId,
+      tenantIds: tenants.slice(0, 1),
+    });
+    await run(product, simulation);
+    const { id } = simulation;
+    const shown = [
+      'totals { old { amount } }',
+      'tenants(first: 1) { edges { node { old { amount } } } }',
+      `items(tenantId: "${tenants[0] ?? ''}", first: 1) { edges { node { old { amount } } } }`,
+    ];
+    const errorsOf = ({ errors }: Awaited<ReturnType<Product['graphql']>>) =>
+      (errors ?? []).map(error => [error.extensions.code, error.message]);
+    const lacks = (permission: string) => [['FORBIDDEN', `this key lacks the permission ${permission}`]];
+    const reader = await aKey(product.app, product.scope(), ['pricing:read', 'tenants:read']);
+    const accountant = await aKey(product.app, product.scope(), ['billing:read', 'pricing:write']);
+    const both = await aKey(product.app, product.scope(), ['billing:read', 'pricing:read']);
+
+    for (const field of shown) {
+      const node = `query ($id: ID!) { node(id: $id) { ... on Simulation { status ${field} } } }`;
+      const list = `{ tenant { simulations(first: 1) { edges { node { ${field} } } } } }`;
+      const cancel = `mutation ($id: ID!) { simulationCancel(input: { simulationId: $id }) { simulation { ${field} } userErrors { code } } }`;
+      expect(errorsOf(await product.graphql(both, node, { id }))).toEqual([]);
+      expect(errorsOf(await product.graphql(reader, node, { id }))).toEqual(lacks('billing:read'));
+      expect(errorsOf(await product.graphql(reader, list))).toEqual(lacks('billing:read'));
+      const open = await startSimulation(product, { priceBookVersionId: versionId, tenantIds: tenants.slice(0, 1) });
+      expect(errorsOf(await product.graphql(accountant, cancel, { id: open.id }))).toEqual(lacks('pricing:read'));
+
+      const follow = createClient({
+        url: `${product.server.url.replace('http', 'ws')}/graphql`,
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: `Bearer ${reader}` },
+      });
+      const told = await new Promise(resolve => {
+        follow.subscribe(
+          { query: `subscription ($id: ID!) { simulationProgress(id: $id) { status ${field} } }`, variables: { id } },
+          { next: resolve, error: resolve, complete: () => resolve('complete') },
+        );
+      });
+      expect(JSON.stringify(told)).toContain('this key lacks the permission billing:read');
+      await follow.dispose();
+    }
+
+    const progress = await product.graphql(
+      reader,
+      'query ($id: ID!) { node(id: $id) { ... on Simulation { status tenantsDone eventsDone } } }',
+      { id },
+    );
+    expect(progress.data.node).toEqual({ status: 'DONE', tenantsDone: 1, eventsDone: '1' });
   });
 
   test('a refusal is told with its field', async () => {
