@@ -10,6 +10,8 @@ import { Migration20261123170000_price_import } from './Migration20261123170000_
 import { Migration20261123180000_book_life } from './Migration20261123180000_book_life.js';
 import { Migration20261123190000_simulation } from './Migration20261123190000_simulation.js';
 import { Migration20261123200000_rating_due } from './Migration20261123200000_rating_due.js';
+import { Migration20261123210000_outcomes } from './Migration20261123210000_outcomes.js';
+import { Migration20261123220000_outcome_simulation } from './Migration20261123220000_outcome_simulation.js';
 
 /** Every migration, oldest first. Named here because MikroORM finds none in a folder when the runner is jest. */
 export const migrations = [
@@ -25,4 +27,6 @@ export const migrations = [
   Migration20261123180000_book_life,
   Migration20261123190000_simulation,
   Migration20261123200000_rating_due,
+  Migration20261123210000_outcomes,
+  Migration20261123220000_outcome_simulation,
 ];

@@ -1,7 +1,7 @@
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { buildSchema, type ResolverData } from 'type-graphql';
+import { buildSchema } from 'type-graphql';
 import { accessEntities, AccessService, ApiKeyResolver, type Caller } from './access/index.js';
 import { alertEntities, AlertResolver, AlertsService, type FollowContext } from './alerts/index.js';
 import { catalogEntities, CatalogResolver, CatalogService } from './catalog/index.js';
@@ -19,12 +19,40 @@ import { jobsFor, WATCHED, whenRated } from './flow.js';
 import {
   invoiceEntities,
   InvoiceFieldsResolver,
+  InvoiceReceiptsResolver,
   InvoiceResolver,
   invoicingHandlers,
   InvoicingService,
+  OutcomeReceiptsResolver,
+  ReceiptsService,
 } from './invoicing/index.js';
 import { NodeResolver } from './node.resolver.js';
 import {
+  Acting,
+  AnomaliesService,
+  LiveRules,
+  OutcomeActsService,
+  OutcomeAnomalyResolver,
+  OutcomeClaimsService,
+  OutcomeDisputeFieldsResolver,
+  OutcomeDisputesService,
+  outcomeEntities,
+  OutcomeFieldsResolver,
+  OutcomeIntake,
+  OutcomeResolver,
+  OutcomeReviewResolver,
+  outcomeRuleEntities,
+  OutcomeRuleResolver,
+  OutcomeRulesService,
+  OutcomeRuleVersionsResolver,
+  outcomesHandlers,
+  OutcomesService,
+  SampleAuditsService,
+  outcomeCurrencies,
+  WatchedTypes,
+} from './outcomes/index.js';
+import {
+  authorize,
   createLog,
   createOrm,
   DateTimeScalar,
@@ -35,7 +63,6 @@ import {
   redisPubSub,
   Secrets,
   type Actor,
-  type GraphqlContext,
   type Scope,
 } from './platform/index.js';
 import {
@@ -56,8 +83,24 @@ import {
   PricingService,
   VersionDiffResolver,
 } from './pricing/index.js';
-import { ChargeResolver, EstimateResolver, EstimateService, ratingHandlers, RatingService } from './rating/index.js';
 import {
+  ChargeResolver,
+  EstimateResolver,
+  EstimateService,
+  OutcomeCostResolver,
+  OutcomeDisputeHeldResolver,
+  OutcomeMarginService,
+  OutcomeRuleFiguresResolver,
+  OutcomeStatsService,
+  ratingHandlers,
+  RatingService,
+} from './rating/index.js';
+import {
+  OutcomeSimulationResolver,
+  OutcomeSimulationResultsResolver,
+  OutcomeSimulationRunner,
+  OutcomeSimulationsService,
+  Runs,
   simulationEntities,
   simulationHandlers,
   SimulationResolver,
@@ -88,6 +131,8 @@ export const entities = [
   ...fxEntities,
   ...contractEntities,
   ...contractMigrationEntities,
+  ...outcomeRuleEntities,
+  ...outcomeEntities,
   ...invoiceEntities,
   ...simulationEntities,
   ...alertEntities,
@@ -128,15 +173,31 @@ export async function createApp(config: Config, options: AppOptions = {}) {
   const priceImports = new PriceImportService(tenants, catalog, pricing);
   const costImports = new CostImportService(tenants, catalog);
   const fxSnapshots = new FxSnapshotsService();
-  const contracts = new ContractsService(tenants, pricing);
+  const contracts = new ContractsService(tenants, pricing, outcomeCurrencies);
   const contractMigrations = new ContractMigrationsService(tenants, pricing, contracts);
-  const usage = new UsageService(tenants, catalog);
+  const watchedTypes = new WatchedTypes();
+  const usage = new UsageService(tenants, catalog, new OutcomeIntake(watchedTypes));
+  const liveRules = new LiveRules();
+  const outcomeAnomalies = new AnomaliesService(webhooks);
+  const outcomes = new OutcomesService(contracts, liveRules, outcomeAnomalies);
+  const outcomeRules = new OutcomeRulesService(tenants, catalog, watchedTypes);
+  const acting = new Acting(outcomes);
+  const outcomeActs = new OutcomeActsService(acting);
+  const outcomeClaims = new OutcomeClaimsService(tenants, usage, outcomes, outcomeActs);
+  const outcomeDisputes = new OutcomeDisputesService(acting);
+  const sampleAudits = new SampleAuditsService(tenants, outcomes, acting);
   const alerts = new AlertsService(webhooks, pubSub);
   const estimates = new EstimateService(tenants, catalog, contracts);
-  const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts));
-  const invoicing = new InvoicingService(tenants, rating, webhooks);
+  const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts), outcomes);
+  const outcomeStats = new OutcomeStatsService(tenants, contracts, outcomes);
+  const outcomeMargins = new OutcomeMarginService(tenants, catalog, contracts, outcomes);
+  const invoicing = new InvoicingService(tenants, rating, webhooks, outcomes);
+  const receipts = new ReceiptsService();
   const simulations = new SimulationsService(tenants, catalog, pubSub);
-  const simulationRunner = new SimulationRunner(tenants, catalog, contracts, simulations, clock);
+  const simulationRuns = new Runs(tenantId => simulations.hint(tenantId), clock);
+  const simulationRunner = new SimulationRunner(tenants, catalog, contracts, outcomes, simulationRuns);
+  const outcomeSimulations = new OutcomeSimulationsService();
+  const outcomeSimulationRunner = new OutcomeSimulationRunner(tenants, contracts, outcomes, liveRules, simulationRuns);
   const services = {
     tenants,
     access,
@@ -149,11 +210,23 @@ export async function createApp(config: Config, options: AppOptions = {}) {
     contracts,
     contractMigrations,
     usage,
+    outcomeRules,
+    outcomes,
+    outcomeAnomalies,
+    outcomeActs,
+    outcomeClaims,
+    outcomeDisputes,
+    sampleAudits,
     estimates,
     rating,
+    outcomeStats,
+    outcomeMargins,
     invoicing,
+    receipts,
     simulations,
     simulationRunner,
+    outcomeSimulations,
+    outcomeSimulationRunner,
     alerts,
   };
 
@@ -208,9 +281,10 @@ export async function createApp(config: Config, options: AppOptions = {}) {
         [
           ...webhooksHandlers(webhooks),
           ...contractsHandlers(contractMigrations),
+          ...outcomesHandlers(outcomes),
           ...ratingHandlers(rating),
           ...invoicingHandlers(invoicing),
-          ...simulationHandlers(simulationRunner),
+          ...simulationHandlers(simulationRunner, outcomeSimulationRunner),
         ],
         ({ tenantId }, job) => scopeOf(tenantId, { kind: 'job', id: job }),
       );
@@ -243,11 +317,23 @@ type Services = {
   readonly contracts: ContractsService;
   readonly contractMigrations: ContractMigrationsService;
   readonly usage: UsageService;
+  readonly outcomeRules: OutcomeRulesService;
+  readonly outcomes: OutcomesService;
+  readonly outcomeAnomalies: AnomaliesService;
+  readonly outcomeActs: OutcomeActsService;
+  readonly outcomeClaims: OutcomeClaimsService;
+  readonly outcomeDisputes: OutcomeDisputesService;
+  readonly sampleAudits: SampleAuditsService;
   readonly estimates: EstimateService;
   readonly rating: RatingService;
+  readonly outcomeStats: OutcomeStatsService;
+  readonly outcomeMargins: OutcomeMarginService;
   readonly invoicing: InvoicingService;
+  readonly receipts: ReceiptsService;
   readonly simulations: SimulationsService;
   readonly simulationRunner: SimulationRunner;
+  readonly outcomeSimulations: OutcomeSimulationsService;
+  readonly outcomeSimulationRunner: OutcomeSimulationRunner;
   readonly alerts: AlertsService;
 };
 
@@ -271,14 +357,28 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new ContractResolver(s.tenants, s.contracts),
     new ContractMigrationResolver(s.tenants, s.contractMigrations),
     new UsageResolver(s.usage),
+    new OutcomeRuleResolver(s.tenants, s.outcomeRules),
+    new OutcomeRuleVersionsResolver(s.outcomeRules),
+    new OutcomeResolver(s.tenants, s.outcomeClaims, s.outcomeActs),
+    new OutcomeFieldsResolver(s.outcomeActs),
+    new OutcomeAnomalyResolver(s.outcomeAnomalies),
+    new OutcomeReviewResolver(s.tenants, s.outcomeDisputes, s.sampleAudits),
+    new OutcomeDisputeFieldsResolver(s.outcomeDisputes),
+    new OutcomeRuleFiguresResolver(s.tenants, s.outcomeStats, s.outcomeMargins),
+    new OutcomeCostResolver(s.outcomeMargins),
+    new OutcomeDisputeHeldResolver(s.outcomeStats),
     new ChargeResolver(s.rating),
     new EstimateResolver(s.estimates),
     new InvoiceResolver(s.tenants, s.invoicing),
     new InvoiceFieldsResolver(s.invoicing),
+    new InvoiceReceiptsResolver(s.receipts),
+    new OutcomeReceiptsResolver(s.receipts),
     new SimulationResolver(s.tenants, s.simulations, s.contractMigrations),
     new SimulationResultsResolver(s.simulations),
+    new OutcomeSimulationResolver(s.tenants, s.outcomeSimulations),
+    new OutcomeSimulationResultsResolver(s.outcomeSimulations),
     new AlertResolver(s.tenants, s.alerts, s.rating),
-    new NodeResolver(s.tenants, s.rating),
+    new NodeResolver(s.tenants, s.rating, s.outcomeDisputes),
   ];
   const byClass = new Map<unknown, object>(resolvers.map(resolver => [resolver.constructor, resolver]));
 
@@ -297,19 +397,3 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
   });
 }
-
-/** Lets a field through when the key has the permission it names, and a test key through where nothing changes. */
-// An arrow, because type-graphql takes anything with a prototype for a class.
-const authorize = ({ context, info }: ResolverData<GraphqlContext>, needed: string[]): boolean => {
-  const missing = needed.find(permission => !context.permissions.has(permission));
-
-  if (missing !== undefined) {
-    throw new GraphQLError(`this key lacks the permission ${missing}`, { extensions: { code: 'FORBIDDEN' } });
-  }
-
-  if (context.isTest && info.parentType.name === 'Mutation' && info.fieldName !== 'usageRecord') {
-    throw new GraphQLError('a test key changes nothing; use a live key', { extensions: { code: 'FORBIDDEN' } });
-  }
-
-  return true;
-};

@@ -78,6 +78,16 @@ program
   });
 
 program
+  .command('outcome-verify')
+  .description(
+    'recomputes every sealed receipt of outcomes against invoices, facts and the audit log, and names the first fault; exits 1 when there is one',
+  )
+  .action(async () => {
+    const { verifyOutcomes } = await import('./commands/outcome-verify.js');
+    process.exitCode = await verifyOutcomes();
+  });
+
+program
   .command('schema-emit')
   .description('writes schema/internal.graphql from the code')
   .option('--check', 'write nothing; exit 1 when the committed file is not current')

@@ -1,6 +1,7 @@
 import type { AlertsService } from './alerts/index.js';
 import { contractsJobs } from './contracts/index.js';
 import { InvoicingService, invoicingJobs } from './invoicing/index.js';
+import { outcomesJobs } from './outcomes/index.js';
 import type { Fact, JobDefinition, JobPayload, JobRequest } from './platform/index.js';
 import { ratingJobs, type WhenRated } from './rating/index.js';
 import { simulationJobs } from './simulation/index.js';
@@ -10,10 +11,11 @@ import { webhooksJobs } from './webhooks/index.js';
  * What happens next, on one page.
  *
  *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · deliveries · audit
+ *   outcome received, or due ──► settle: judge its case ──► rate the tenant
  *   prices or contract changed ──► rate again
  *   contracts are to move ──► (found by the sweeps) move each ──► contract changed
  *   alert fired ──► wake subscribers        delivery queued ──► post the webhook
- *   simulation started ──► replay its tenants
+ *   simulation started ──► replay its tenants        (of an outcome rule: judge them once more)
  *   grace over ──► close the period ──► invoice issued ──► delivery queued
  */
 
@@ -41,12 +43,16 @@ const wake = <P extends JobPayload>(job: JobDefinition<P>, ids: (fact: Ids) => I
 /** After the commit: which fact wakes which job. */
 const FLOW: Readonly<Record<string, readonly Wake[]>> = {
   'usage.accepted': [wake(ratingJobs.rateTenant)],
+  'outcome.received': [wake(outcomesJobs.settle)],
   'contract.changed': [wake(ratingJobs.rerateTenant, ({ from = '' }) => ({ from }))],
   'price_book.changed': [wake(ratingJobs.repriceBook, ({ priceBookId = '', from = '' }) => ({ priceBookId, from }))],
   'webhook_delivery.queued': [wake(webhooksJobs.deliver, ({ deliveryId = '' }) => ({ deliveryId }))],
   'simulation.queued': [wake(simulationJobs.run, ({ simulationId = '' }) => ({ simulationId }))],
+  'outcome_simulation.queued': [wake(simulationJobs.runOutcomes, ({ simulationId = '' }) => ({ simulationId }))],
   'spend_alert.fired': [],
   'invoice.issued': [],
+  'outcome.changed': [],
+  'outcome_rule.anomaly': [],
 };
 
 /** After the commit: which facts wake whoever watches a tenant. */
@@ -87,6 +93,7 @@ export function jobsFor(facts: readonly Fact[]): JobRequest[] {
  */
 export function jobsDue(due: {
   readonly unrated: readonly { readonly tenantId: string; readonly n: string }[];
+  readonly unsettled: readonly { readonly tenantId: string; readonly place: string }[];
   readonly deliveries: readonly {
     readonly tenantId: string;
     readonly deliveryId: string;
@@ -96,6 +103,7 @@ export function jobsDue(due: {
   readonly invoices: readonly { readonly tenantId: string; readonly invoiceId: string }[];
   readonly moves: readonly { readonly tenantId: string; readonly migrationId: string; readonly contractId: string }[];
   readonly simulations: readonly { readonly tenantId: string; readonly simulationId: string }[];
+  readonly outcomeSimulations: readonly { readonly tenantId: string; readonly simulationId: string }[];
   readonly now: Date;
 }): JobRequest[] {
   const minute = Math.floor(due.now.getTime() / 60_000);
@@ -110,6 +118,9 @@ export function jobsDue(due: {
   return [
     ...due.unrated.map(({ tenantId, n }) =>
       request(ratingJobs.rateTenant, { v: 1, tenantId }, `${tenantId}_sweep${n}_${minute}`),
+    ),
+    ...due.unsettled.map(({ tenantId, place }) =>
+      request(outcomesJobs.settle, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),
     ),
     ...due.deliveries.map(({ tenantId, deliveryId, attempts, due: at }) =>
       request(webhooksJobs.deliver, { v: 1, tenantId, deliveryId }, `${deliveryId}_sweep${attempts}_${at}_${minute}`),
@@ -126,6 +137,9 @@ export function jobsDue(due: {
     ),
     ...due.simulations.map(({ tenantId, simulationId }) =>
       request(simulationJobs.run, { v: 1, tenantId, simulationId }, `${simulationId}_sweep${minute}`),
+    ),
+    ...due.outcomeSimulations.map(({ tenantId, simulationId }) =>
+      request(simulationJobs.runOutcomes, { v: 1, tenantId, simulationId }, `${simulationId}_sweep${minute}`),
     ),
   ];
 }

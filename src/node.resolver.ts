@@ -4,6 +4,20 @@ import { AlertFiring, AlertFiringType, SpendAlert, SpendAlertType } from './aler
 import { Meter, MeterType, Model, ModelType } from './catalog/index.js';
 import { Contract, ContractMigration, ContractMigrationType, ContractType } from './contracts/index.js';
 import { Invoice, InvoiceType } from './invoicing/index.js';
+import {
+  Outcome,
+  OutcomeAnomaly,
+  OutcomeAnomalyType,
+  type OutcomeDisputesService,
+  OutcomeDisputeType,
+  OutcomeRule,
+  OutcomeRuleType,
+  OutcomeRuleVersion,
+  OutcomeRuleVersionType,
+  OutcomeSampleAudit,
+  OutcomeSampleAuditType,
+  OutcomeType,
+} from './outcomes/index.js';
 import { inTransaction, isId, Node, type GraphqlContext, type Scope } from './platform/index.js';
 import {
   FxSnapshot,
@@ -18,7 +32,7 @@ import {
   PriceType,
 } from './pricing/index.js';
 import { ChargeType, type RatingService } from './rating/index.js';
-import { Simulation, SimulationType } from './simulation/index.js';
+import { OutcomeSimulation, OutcomeSimulationType, Simulation, SimulationType } from './simulation/index.js';
 import { Tenant, TenantType, type TenantsService } from './tenants/index.js';
 import { WebhookDelivery, WebhookDeliveryType, WebhookEndpoint, WebhookEndpointType } from './webhooks/index.js';
 
@@ -51,7 +65,7 @@ function entity<E extends { id: string }>(permission: string, type: new () => E,
 }
 
 /** How a node is found, by the prefix of its id, and which permission that takes. */
-const kinds = (rating: RatingService): Readonly<Record<string, Kind>> => ({
+const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonly<Record<string, Kind>> => ({
   ten: entity('tenants:read', Tenant, TenantType.from),
   key: entity('keys:read', ApiKey, ApiKeyType.from),
   mdl: entity('catalog:read', Model, ModelType.from),
@@ -67,10 +81,24 @@ const kinds = (rating: RatingService): Readonly<Record<string, Kind>> => ({
   cmg: entity('pricing:read', ContractMigration, ContractMigrationType.from),
   inv: entity('billing:read', Invoice, InvoiceType.from),
   sim: entity('pricing:read', Simulation, SimulationType.from),
+  osm: entity('pricing:read', OutcomeSimulation, OutcomeSimulationType.from),
   whe: entity('webhooks:read', WebhookEndpoint, WebhookEndpointType.from),
   whd: entity('webhooks:read', WebhookDelivery, WebhookDeliveryType.from),
   alr: entity('alerts:read', SpendAlert, SpendAlertType.from),
   fir: entity('alerts:read', AlertFiring, AlertFiringType.from),
+  orl: entity('pricing:read', OutcomeRule, OutcomeRuleType.from),
+  orv: entity('pricing:read', OutcomeRuleVersion, OutcomeRuleVersionType.from),
+  out: entity('outcomes:read', Outcome, OutcomeType.from),
+  osa: entity('outcomes:read', OutcomeSampleAudit, OutcomeSampleAuditType.from),
+  oan: entity('outcomes:read', OutcomeAnomaly, OutcomeAnomalyType.from),
+  dsp: {
+    permission: 'outcomes:read',
+    find: async (tx, id) => {
+      const read = await disputes.byId(tx, id);
+
+      return read && OutcomeDisputeType.from(read);
+    },
+  },
   chg: {
     permission: 'billing:read',
     find: async (tx, id) => {
@@ -88,8 +116,9 @@ export class NodeResolver {
   constructor(
     private readonly tenants: TenantsService,
     rating: RatingService,
+    disputes: OutcomeDisputesService,
   ) {
-    this.#kinds = kinds(rating);
+    this.#kinds = kinds(rating, disputes);
   }
 
   @Authorized()

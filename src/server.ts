@@ -4,6 +4,7 @@ import express from 'express';
 import type { App } from './app.js';
 import { onError, problem, requestIdOf } from './http/answers.js';
 import { graphqlRoute } from './http/graphql.js';
+import { receiptsRoute } from './http/receipts.js';
 import { serveSockets } from './http/sockets.js';
 import { usageRoute } from './http/usage.js';
 import { newId } from './platform/index.js';
@@ -14,7 +15,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Opens `/graphql` (HTTP and WebSocket), `/v1/usage` and `/health`, and resolves when they answer. */
+/** Opens `/graphql` (HTTP and WebSocket), `/v1/usage`, `/v1/invoices/{id}/receipts` and `/health`, and resolves when they answer. */
 export async function startServer(app: App): Promise<RunningServer> {
   const web = express();
   const http = createServer(web);
@@ -29,11 +30,14 @@ export async function startServer(app: App): Promise<RunningServer> {
     response.json({ status: 'ok' });
   });
   web.post('/v1/usage', usageRoute(app));
+  web.get('/v1/invoices/:id/receipts', receiptsRoute(app));
   const closeSockets = serveSockets(app, http);
   const graphql = await graphqlRoute(app, http);
   web.use('/graphql', graphql.route);
   web.use((_request, response) => {
-    response.status(404).json(problem(response, 'NOT_FOUND', 'there is /graphql, /v1/usage and /health'));
+    response
+      .status(404)
+      .json(problem(response, 'NOT_FOUND', 'there is /graphql, /v1/usage, /v1/invoices/{id}/receipts and /health'));
   });
   web.use(onError(app));
 

@@ -57,6 +57,17 @@ export class Sweeps {
        where due_at <= $1 group by tenant_id limit 1000`,
       [now],
     );
+    const received = await this.pool.query<{ tenantId: string; place: string }>(
+      `select tenant_id as "tenantId", 'intake' || max(seq) as place from outcome_intake
+       where accepted_at < $1 group by tenant_id limit 1000`,
+      [left],
+    );
+    // A million outcomes may come due at a time; the first of them say which tenants to begin with.
+    const maturing = await this.pool.query<{ tenantId: string; place: string }>(
+      `select tenant_id as "tenantId", 'due' || (extract(epoch from min(due_at)) * 1000)::bigint as place
+       from (select tenant_id, due_at from outcome where due_at <= $1 order by due_at limit 10000) first group by tenant_id`,
+      [now],
+    );
     const deliveries = await this.pool.query<{ tenantId: string; deliveryId: string; attempts: number; due: string }>(
       `select tenant_id as "tenantId", id as "deliveryId", attempts,
          (extract(epoch from next_attempt_at) * 1000)::bigint::text as due
@@ -73,18 +84,16 @@ export class Sweeps {
        from contract_migration_item where status = 'OPEN' order by migration_id, contract_id limit 1000`,
     );
     // Claims are kept by the database's clock.
-    const simulations = await this.pool.query<{ tenantId: string; simulationId: string }>(
-      `select tenant_id as "tenantId", id as "simulationId" from simulation
-       where status in ('QUEUED', 'RUNNING') and created_at < $1
-         and (leased_until is null or leased_until < clock_timestamp()) order by created_at limit 100`,
-      [left],
-    );
+    const simulations = await this.#unclaimed('simulation', left);
+    const outcomeSimulations = await this.#unclaimed('outcome_simulation', left);
     const requests = jobsDue({
       unrated: [...unrated.rows, ...ended.rows],
+      unsettled: [...received.rows, ...maturing.rows],
       deliveries: deliveries.rows,
       invoices: invoices.rows,
       moves: moves.rows,
-      simulations: simulations.rows,
+      simulations,
+      outcomeSimulations,
       now,
     });
 
@@ -93,5 +102,20 @@ export class Sweeps {
     }
 
     return requests.length;
+  }
+
+  /** Simulations of one kind that nobody holds. */
+  async #unclaimed(
+    table: 'simulation' | 'outcome_simulation',
+    before: Date,
+  ): Promise<{ tenantId: string; simulationId: string }[]> {
+    const { rows } = await this.pool.query<{ tenantId: string; simulationId: string }>(
+      `select tenant_id as "tenantId", id as "simulationId" from ${table}
+       where status in ('QUEUED', 'RUNNING') and created_at < $1
+         and (leased_until is null or leased_until < clock_timestamp()) order by created_at limit 100`,
+      [before],
+    );
+
+    return rows;
   }
 }

@@ -14,6 +14,7 @@ const ROOMS = [
   'pricing',
   'contracts',
   'usage',
+  'outcomes',
   'rating',
   'invoicing',
   'simulation',

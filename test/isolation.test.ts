@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import { createApp, entities } from '../src/app.js';
 import { asTenant, createOrm, inTransaction, isId, newId, query, type Scope } from '../src/platform/index.js';
 import { startServer } from '../src/server.js';
-import { aContract, anEvent, aPriceBook, aTenant, perMillion, rate } from './support/builders.js';
+import { aContract, anEvent, anOutcomeRule, aPriceBook, aTenant, perMillion, rate } from './support/builders.js';
 import { aDatabase, asSuperuser, type TestDatabase } from './support/database.js';
 import { aKey, aProduct, type Product } from './support/product.js';
 
@@ -22,6 +22,9 @@ const ARGUED_POLICIES = [
   'contract_migration_item.relay to ratebook_relay',
   'invoice.relay to ratebook_relay',
   'outbox.relay to ratebook_relay',
+  'outcome.relay to ratebook_relay',
+  'outcome_intake.relay to ratebook_relay',
+  'outcome_simulation.relay to ratebook_relay',
   'rating_mark.relay to ratebook_relay',
   'simulation.relay to ratebook_relay',
   'tenant.relay to ratebook_relay',
@@ -42,6 +45,17 @@ const RELAY_GRANTS = [
   'outbox: delete',
   'outbox: select',
   'outbox: update (claimed_until)',
+  'outcome: select (due_at)',
+  'outcome: select (id)',
+  'outcome: select (tenant_id)',
+  'outcome_intake: select (accepted_at)',
+  'outcome_intake: select (seq)',
+  'outcome_intake: select (tenant_id)',
+  'outcome_simulation: select (created_at)',
+  'outcome_simulation: select (id)',
+  'outcome_simulation: select (leased_until)',
+  'outcome_simulation: select (status)',
+  'outcome_simulation: select (tenant_id)',
   'rating_mark: select',
   'simulation: select (created_at)',
   'simulation: select (id)',
@@ -255,6 +269,16 @@ describe('the catalogue of the database', () => {
   });
 });
 
+/** Tables of those who sell, in which a customer has no rows. */
+const OF_SELLERS = [
+  'contract_migration_item',
+  'invoice_number',
+  'invoice_series',
+  'outcome_simulation',
+  'outcome_simulation_item',
+  'outcome_simulation_tenant',
+];
+
 /** A tenant of the world below, and what the tests need to know of it. */
 interface Party {
   readonly id: string;
@@ -266,6 +290,8 @@ interface Party {
   readonly alertId: string;
   readonly endpointId: string;
   readonly simulationId: string;
+  readonly ruleId: string;
+  readonly ruleVersionId: string;
 }
 
 /** Two sibling customers below a reseller, each with rows in every table. */
@@ -287,12 +313,25 @@ async function aWorld(hookUrl: string): Promise<World> {
     ownerId: resellerId,
     prices: [{ meterId: sold, terms: perMillion('2.50') }],
   });
+  const { ruleId } = await anOutcomeRule(product, {
+    ownerId: resellerId,
+    bookId,
+    terms: {
+      dispute: { windowHours: 240, responseHours: 240, whenSilent: 'CREDIT' },
+      sampleAudit: { tolerance: '5' },
+      // Every claim is out of line.
+      anomaly: { factor: '1', leastClaims: 1 },
+    },
+    publishedAt: new Date('2026-09-01T00:00:00Z'),
+  });
+  product.setClock(NOW);
+  const soldBy = { bookId, ruleId };
   const world = {
     product,
     resellerId,
     resellerKey: await aKey(product.app, product.scope(resellerId)),
-    a: await aParty(product, resellerId, 'Customer A', bookId, hookUrl),
-    b: await aParty(product, resellerId, 'Customer B', bookId, hookUrl),
+    a: await aParty(product, resellerId, 'Customer A', soldBy, hookUrl),
+    b: await aParty(product, resellerId, 'Customer B', soldBy, hookUrl),
   };
   // Ordered and not done: the contracts of both are to move.
   await aMigration(
@@ -301,6 +340,7 @@ async function aWorld(hookUrl: string): Promise<World> {
     bookId,
     (await aPriceBook(product, { ownerId: resellerId, prices: [{ meterId: sold, terms: perMillion('3') }] })).bookId,
   );
+  await anOutcomeSimulation(product, resellerId, ruleId);
   const tables = await asSuperuser<{ name: string }>(
     product.database,
     `select table_name::text as name from information_schema.columns
@@ -308,6 +348,27 @@ async function aWorld(hookUrl: string): Promise<World> {
   );
 
   return { ...world, tables: tables.map(table => table.name) };
+}
+
+/** What outcomes of a seller's rule would have come to at another price. */
+async function anOutcomeSimulation(product: Product, sellerId: string, outcomeRuleId: string): Promise<void> {
+  const { outcomeRules, outcomeSimulations, outcomeSimulationRunner } = product.app.services;
+  const { version } = await outcomeRules.createVersion(product.scope(sellerId), {
+    outcomeRuleId,
+    terms: {
+      claim: { eventType: 'conversation.resolved' },
+      prices: [{ name: 'Resolution', currency: 'USD', terms: { model: 'UNIT', unitAmount: '1.99' } }],
+    },
+    idempotencyKey: randomUUID(),
+  });
+  const { simulation } = await outcomeSimulations.start(product.scope(sellerId), {
+    outcomeRuleVersionId: version.id,
+    from: new Date(OCTOBER.from),
+    until: new Date(OCTOBER.until),
+    tenantIds: null,
+    idempotencyKey: randomUUID(),
+  });
+  await outcomeSimulationRunner.run(product.scope(sellerId), simulation.id);
 }
 
 /** Moves whatever contracts the seller has on a book to another. */
@@ -376,12 +437,40 @@ async function importsOf(product: Product, ownerId: string, priceBookId: string)
   await costImports.propose(scope(), { ...list, idempotencyKey: randomUUID() });
 }
 
+const resolved = (time: string) => anEvent({ type: 'conversation.resolved', time, subject: randomUUID() });
+
+/** Outcomes of a tenant, with what can be said of them. */
+async function outcomesOf(product: Product, tenantId: string, outcomeRuleId: string): Promise<void> {
+  const { services } = product.app;
+  const scope = (): Scope => product.scope(tenantId);
+  await services.usage.accept(scope(), [resolved('2026-10-30T10:00:00Z'), resolved('2026-11-19T10:00:00Z')], {
+    keyId: 'key_of_a_test',
+    isDryRun: false,
+  });
+  await services.outcomes.settle(scope());
+  const outcomes = await services.outcomeActs.list(
+    scope(),
+    { state: 'MATURED', reason: null, outcomeRuleId, subject: null },
+    { first: 10 },
+  );
+  await services.outcomeDisputes.open(
+    scope(),
+    { outcomeIds: [outcomes[0]?.id ?? ''], reason: 'a test', evidence: {}, idempotencyKey: randomUUID() },
+    { keyId: 'key_of_a_test', party: 'BUYER' },
+  );
+  await services.sampleAudits.start(
+    scope(),
+    { outcomeRuleId, at: new Date(OCTOBER.from), sampleSize: 1, idempotencyKey: randomUUID() },
+    { keyId: 'key_of_a_test', party: 'BUYER' },
+  );
+}
+
 /** A customer with rows in every table that can hold a customer's. */
 async function aParty(
   product: Product,
   resellerId: string,
   name: string,
-  soldByBook: string,
+  sold: { readonly bookId: string; readonly ruleId: string },
   hookUrl: string,
 ): Promise<Party> {
   const { services } = product.app;
@@ -422,7 +511,7 @@ async function aParty(
     idempotencyKey: randomUUID(),
   });
   await importsOf(product, id, bookId);
-  await aContract(product, { sellerId: resellerId, buyerId: id, bookId: soldByBook });
+  await aContract(product, { sellerId: resellerId, buyerId: id, bookId: sold.bookId });
   await services.fxSnapshots.create(scope(), {
     base: 'USD',
     quote: 'EUR',
@@ -452,6 +541,9 @@ async function aParty(
     ],
     { keyId: 'key_of_a_test', isDryRun: false },
   );
+  // What it would sell by itself, and what came of what it buys.
+  const own = await anOutcomeRule(product, { ownerId: id, bookId });
+  await outcomesOf(product, id, sold.ruleId);
   await rate(product, id);
   const invoices = await services.invoicing.list(scope(), { first: 10 });
   const ended = invoices.find(invoice => invoice.periodEnd <= NOW);
@@ -473,6 +565,11 @@ async function aParty(
     idempotencyKey: randomUUID(),
   });
   await services.simulationRunner.run(scope(), simulation.id);
+  // One that is not judged yet.
+  await services.usage.accept(scope(), [resolved('2026-11-20T10:00:00Z')], {
+    keyId: 'key_of_a_test',
+    isDryRun: false,
+  });
 
   return {
     id,
@@ -484,6 +581,8 @@ async function aParty(
     alertId: alert.id,
     endpointId: endpoint.id,
     simulationId: simulation.id,
+    ruleId: own.ruleId,
+    ruleVersionId: own.versionId,
   };
 }
 
@@ -612,11 +711,7 @@ describe('two sibling customers below a reseller', () => {
           seen.push(table);
         }
 
-        // Numbers are the issuer's and moving contracts the seller's, which B is not.
-        expect([table, (row?.all ?? 0) > 0]).toEqual([
-          table,
-          !['invoice_number', 'invoice_series', 'contract_migration_item'].includes(table),
-        ]);
+        expect([table, (row?.all ?? 0) > 0]).toEqual([table, !OF_SELLERS.includes(table)]);
       }
 
       expect(seen).toEqual([]);
@@ -724,7 +819,9 @@ describe('two sibling customers below a reseller', () => {
         const visible = (await inTransaction(world.product.scope(world.b.id), tx =>
           tx.em.find(type, {}, { filters: false } as never),
         )) as Record<string, unknown>[];
-        expect(new Set(visible.map(row => row[ownerOf(schema)]))).toEqual(new Set([world.b.id]));
+        expect(new Set(visible.map(row => row[ownerOf(schema)]))).toEqual(
+          new Set(OF_SELLERS.includes(schema.meta.tableName) ? [] : [world.b.id]),
+        );
 
         // The filter alone: a superuser is past every policy.
         const em = pastPolicies.em.fork();
@@ -798,7 +895,11 @@ describe('two sibling customers below a reseller', () => {
     test('node answers a foreign id as it answers a random one, for every id there is', async () => {
       const ids = await idsOf(foreign);
       expect(new Set(ids.map(id => id.slice(0, id.indexOf('_'))))).toEqual(
-        new Set('ten key whe whd mdl mco mtr pb pbv prc pim cim fxs con cmg chg inv inl sim alr fir'.split(' ')),
+        new Set(
+          'ten key whe whd mdl mco mtr pb pbv prc pim cim fxs con cmg chg inv inl sim alr fir orl orv out oac dsp osa oan orc osm'.split(
+            ' ',
+          ),
+        ),
       );
 
       for (const id of ids) {
@@ -819,7 +920,7 @@ describe('two sibling customers below a reseller', () => {
     });
 
     test('each customer finds its own objects, and the reseller those of both by their tenant', async () => {
-      const nodes = (await idsOf([world.a.id, world.b.id])).filter(id => !/^(mco|inl)_/.test(id));
+      const nodes = (await idsOf([world.a.id, world.b.id])).filter(id => !/^(mco|inl|oac|orc)_/.test(id));
 
       for (const party of [world.a, world.b]) {
         const own = (await idsOf([party.id])).filter(id => nodes.includes(id));
@@ -850,7 +951,9 @@ describe('two sibling customers below a reseller', () => {
         fxSnapshots { edges { node { id } } }
         contracts { edges { node { id buyerId } } } charges { edges { node { id } } }
         invoices { edges { node { id tenantId } } } spendAlerts { edges { node { id } } }
-        alertFirings { edges { node { id tenantId } } } simulations { edges { node { id } } } }`;
+        alertFirings { edges { node { id tenantId } } } simulations { edges { node { id } } }
+        outcomes { edges { node { id tenantId } } } outcomeDisputes { edges { node { id tenantId } } }
+        outcomeSampleAudits { edges { node { id tenantId } } } outcomeAnomalies { edges { node { id } } } }`;
       const events = `{ usageEvents(from: "2026-10-01T00:00:00Z", until: "2026-12-01T00:00:00Z") { edges { node { eventId } } }
         unpricedUsage { edges { node { meterId } } } auditLines { edges { node { subjectId } } } }`;
       const ofA = new Set(await idsOf([world.a.id]));
@@ -902,6 +1005,12 @@ describe('two sibling customers below a reseller', () => {
       const idempotencyKey = (): string => randomUUID();
       const tenantIds = foreign;
       const prices = (meterId: string): object[] => [{ meterId, name: 'x', model: 'UNIT', unitAmount: '1' }];
+      const outcomeId = await idOf('outcome');
+      const CLAIM = anEvent({ type: 'conversation.resolved', time: NOW.toISOString(), subject: 'x' });
+      const TERMS = {
+        claim: { eventType: 'own.resolved' },
+        prices: [{ name: 'x', currency: 'USD', terms: { model: 'UNIT', unitAmount: '1' } }],
+      };
       /** Inputs of B, each with one id that is not B's. */
       const cases: readonly (readonly [mutation: string, ids: readonly string[], input: (id: string) => object])[] = [
         [
@@ -1075,6 +1184,89 @@ describe('two sibling customers below a reseller', () => {
         ],
         ['simulationCancel', [world.a.simulationId], simulationId => ({ simulationId })],
         ['simulationCancel', tenantIds, tenantId => ({ tenantId, simulationId: world.b.simulationId })],
+        ['outcomeRuleCreate', [world.a.bookId], priceBookId => ({ priceBookId, key: 'x', name: 'x' })],
+        ['outcomeRuleCreate', tenantIds, tenantId => ({ tenantId, priceBookId: world.b.bookId, key: 'x', name: 'x' })],
+        ['outcomeRuleVersionCreate', [world.a.ruleId], outcomeRuleId => ({ outcomeRuleId, terms: TERMS })],
+        [
+          'outcomeRuleVersionCreate',
+          tenantIds,
+          tenantId => ({ tenantId, outcomeRuleId: world.b.ruleId, terms: TERMS }),
+        ],
+        [
+          'outcomeRuleVersionCreate',
+          [world.a.meterId],
+          meterId => ({
+            outcomeRuleId: world.b.ruleId,
+            terms: { ...TERMS, usage: { relation: 'REPLACE', meterIds: [meterId] } },
+          }),
+        ],
+        ...(['outcomeRuleVersionPublish', 'outcomeRuleVersionWithdraw'] as const).flatMap(
+          name =>
+            [
+              [name, [world.a.ruleVersionId], (outcomeRuleVersionId: string) => ({ outcomeRuleVersionId })],
+              [name, tenantIds, (tenantId: string) => ({ tenantId, outcomeRuleVersionId: world.b.ruleVersionId })],
+            ] as const,
+        ),
+        [
+          'outcomeSimulationStart',
+          [world.a.ruleVersionId],
+          outcomeRuleVersionId => ({ ...OCTOBER, outcomeRuleVersionId }),
+        ],
+        [
+          'outcomeSimulationStart',
+          tenantIds,
+          tenantId => ({ ...OCTOBER, tenantId, outcomeRuleVersionId: world.b.ruleVersionId }),
+        ],
+        [
+          'outcomeSimulationStart',
+          tenantIds,
+          subjectId => ({ ...OCTOBER, outcomeRuleVersionId: world.b.ruleVersionId, tenantIds: [subjectId] }),
+        ],
+        ['outcomeClaim', tenantIds, tenantId => ({ tenantId, event: CLAIM })],
+        ['outcomeClaim', tenantIds, tenant => ({ event: { ...CLAIM, tenant } })],
+        ...(
+          [
+            ['outcomeVerify', { passes: true, verifier: 'HUMAN' }],
+            ['outcomeReverse', {}],
+            ['outcomeDisputeOpen', { reason: 'x' }],
+          ] as const
+        ).flatMap(
+          ([name, rest]) =>
+            [
+              [name, [outcomeId], (id: string) => ({ ...rest, outcomeIds: [id] })],
+              [name, tenantIds, (tenantId: string) => ({ ...rest, tenantId, outcomeIds: [newId('out', NOW)] })],
+            ] as const,
+        ),
+        [
+          'outcomeDisputeDecide',
+          [await idOf('outcome_dispute')],
+          outcomeDisputeId => ({ outcomeDisputeId, acceptedOutcomeIds: [outcomeId] }),
+        ],
+        [
+          'outcomeDisputeDecide',
+          tenantIds,
+          tenantId => ({ tenantId, outcomeDisputeId: newId('dsp', NOW), acceptedOutcomeIds: [outcomeId] }),
+        ],
+        [
+          'outcomeSampleAuditStart',
+          [world.a.ruleId],
+          outcomeRuleId => ({ outcomeRuleId, at: OCTOBER.from, sampleSize: 1 }),
+        ],
+        [
+          'outcomeSampleAuditStart',
+          tenantIds,
+          tenantId => ({ tenantId, outcomeRuleId: world.b.ruleId, at: OCTOBER.from, sampleSize: 1 }),
+        ],
+        [
+          'outcomeSampleAuditFinish',
+          [await idOf('outcome_sample_audit')],
+          outcomeSampleAuditId => ({ outcomeSampleAuditId, wrongOutcomeIds: [] }),
+        ],
+        [
+          'outcomeSampleAuditFinish',
+          tenantIds,
+          tenantId => ({ tenantId, outcomeSampleAuditId: newId('osa', NOW), wrongOutcomeIds: [] }),
+        ],
         [
           'usageRecord',
           tenantIds,

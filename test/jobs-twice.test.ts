@@ -6,13 +6,23 @@ import pg from 'pg';
 import { contractsHandlers, contractsJobs } from '../src/contracts/index.js';
 import { jobsFor } from '../src/flow.js';
 import { invoicingHandlers, invoicingJobs } from '../src/invoicing/index.js';
+import { outcomesHandlers, outcomesJobs } from '../src/outcomes/index.js';
 import type { Fact, JobDefinition, JobHandler, JobPayload, Scope } from '../src/platform/index.js';
 import type { PriceTermsJson } from '../src/pricing/price.rules.js';
 import { ratingHandlers, ratingJobs } from '../src/rating/index.js';
 import { simulationHandlers, simulationJobs } from '../src/simulation/index.js';
 import { webhooksHandlers, webhooksJobs } from '../src/webhooks/index.js';
 import { KEEP_SET_UP, RESTORE_SET_UP } from './crash/harness.js';
-import { aContract, aMeter, anEvent, aPriceBook, aTenant, aVersion, perMillion } from './support/builders.js';
+import {
+  aContract,
+  aMeter,
+  anEvent,
+  anOutcomeRule,
+  aPriceBook,
+  aTenant,
+  aVersion,
+  perMillion,
+} from './support/builders.js';
 import { asSuperuser } from './support/database.js';
 import { aProduct, until, type Product } from './support/product.js';
 
@@ -22,6 +32,7 @@ const UNTOLD: readonly string[] = [
   'rating_mark.n',
   'webhook_attempt.latency_ms',
   'simulation.finished_at',
+  'outcome_simulation.finished_at',
 ];
 
 const NOW = new Date('2026-12-10T12:00:00Z');
@@ -52,13 +63,15 @@ describe('a job', () => {
     superuser = new pg.Client({ connectionString: product.database.adminUrl });
     await superuser.connect();
     receiver = await aReceiver(received);
-    const { webhooks, contractMigrations, rating, invoicing, simulationRunner } = product.app.services;
+    const { webhooks, contractMigrations, outcomes, rating, invoicing, simulationRunner, outcomeSimulationRunner } =
+      product.app.services;
     handlers = [
       ...webhooksHandlers(webhooks),
       ...contractsHandlers(contractMigrations),
+      ...outcomesHandlers(outcomes),
       ...ratingHandlers(rating),
       ...invoicingHandlers(invoicing),
-      ...simulationHandlers(simulationRunner),
+      ...simulationHandlers(simulationRunner, outcomeSimulationRunner),
     ];
   });
 
@@ -145,6 +158,25 @@ describe('a job', () => {
   };
 
   const rated = async ({ tenantId }: Place): Promise<void> => run(ratingJobs.rateTenant, { v: 1, tenantId });
+
+  /** Three claims under a rule of the place's book: two have matured, of which one is of a closed month; one waits. */
+  const claimed = async (place: Place): Promise<{ versionId: string }> => {
+    const rule = await anOutcomeRule(product, {
+      bookId: place.bookId,
+      terms: { maturationHours: 24 },
+      publishedAt: new Date('2026-11-01T00:00:00Z'),
+    });
+    product.setClock(NOW);
+    await product.app.services.usage.accept(
+      own(place.tenantId),
+      ['2026-11-20T08:00:00Z', '2026-12-05T08:00:00Z', '2026-12-10T08:00:00Z'].map(time =>
+        anEvent({ id: `at ${time}`, type: 'conversation.resolved', time, subject: time }),
+      ),
+      { keyId: 'key', isDryRun: false },
+    );
+
+    return rule;
+  };
 
   const repriced = async (place: Place): Promise<void> => {
     await rated(place);
@@ -247,6 +279,40 @@ describe('a job', () => {
 
           return { v: 1, tenantId: product.platformId, simulationId: only(rows).id };
         },
+      },
+    ],
+    [
+      erased(simulationJobs.runOutcomes),
+      {
+        prepare: async place => {
+          const { versionId } = await claimed(place);
+          await product.app.services.outcomes.settle(own(place.tenantId));
+          await rated(place);
+          await product.app.services.outcomeSimulations.start(own(product.platformId), {
+            outcomeRuleVersionId: versionId,
+            from: new Date('2026-12-01T00:00:00Z'),
+            until: NOW,
+            tenantIds: null,
+            idempotencyKey: place.bookId,
+          });
+        },
+        payload: async () => {
+          const { rows } = await superuser.query<{ id: string }>(
+            `select id from outcome_simulation where status = 'QUEUED'`,
+          );
+
+          return { v: 1, tenantId: product.platformId, simulationId: only(rows).id };
+        },
+      },
+    ],
+    [
+      erased(outcomesJobs.settle),
+      {
+        prepare: async place => {
+          await rated(place);
+          await claimed(place);
+        },
+        payload: async ({ tenantId }) => ({ v: 1, tenantId }),
       },
     ],
     [

@@ -24,7 +24,16 @@ import { z } from 'zod';
 import { ALL_PERMISSIONS } from '../src/access/index.js';
 import { printInternalSchema } from '../src/commands/emit-schema.js';
 import { inTransaction } from '../src/platform/index.js';
-import { aContract, aMeter, anEvent, aPriceBook, aTenant, perMillion, rate } from './support/builders.js';
+import {
+  aContract,
+  aMeter,
+  anEvent,
+  anOutcomeRule,
+  aPriceBook,
+  aTenant,
+  perMillion,
+  rate,
+} from './support/builders.js';
 import { asSuperuser } from './support/database.js';
 import { aKey, aProduct, type Product } from './support/product.js';
 
@@ -97,13 +106,19 @@ test('a description is a sentence', () => {
 
 test('nothing is a Float, and money and quantities are decimals', () => {
   expect(schema.getType('Float')).toBeUndefined();
-  const named = allFields().filter(field =>
-    /\.(amount|exactAmount|budget|per|flat|upTo|quantity|percent|size|free|above|spend|total|thresholdAmount)$/.test(
-      field.name,
-    ),
+  // What a cap counts over, which has the name of a divisor of amounts.
+  const others = ['OutcomeCap.per', 'OutcomeCapInput.per'];
+  const named = allFields().filter(
+    field =>
+      !others.includes(field.name) &&
+      /\.(amount|exactAmount|budget|per|flat|upTo|quantity|percent|size|free|above|spend|total|thresholdAmount)$/.test(
+        field.name,
+      ),
   );
   expect(named.length).toBeGreaterThan(20);
-  expect(new Set(named.map(field => getNamedType(field.type).name))).toEqual(new Set(['Decimal', 'Money']));
+  expect(new Set(named.map(field => getNamedType(field.type).name))).toEqual(
+    new Set(['Decimal', 'Money', 'MoneyInput']),
+  );
 });
 
 /** Lists that need no number in their description, and why. */
@@ -115,6 +130,13 @@ const SMALL_LISTS: Readonly<Record<string, string>> = {
   'CostEstimateInput.tokens': 'one per kind of tokens of one event',
   'DailyWindow.weekdays': 'at most one of each weekday',
   'DailyWindowInput.weekdays': 'at most one of each weekday',
+  'OutcomePrice.pattern': 'one per attribute of the terms, which have at most 8',
+  'OutcomePriceInput.pattern': 'one per attribute of the terms, which have at most 8',
+  'OutcomeTerms.prices': 'as many as the input had: at most 100',
+  'OutcomeUnitWeight.pattern': 'one per attribute of the terms, which have at most 8',
+  'OutcomeUnitWeightInput.pattern': 'one per attribute of the terms, which have at most 8',
+  'OutcomeVerificationTerms.verifiers': 'at most one of each verifier',
+  'OutcomeVerificationTermsInput.verifiers': 'at most one of each verifier',
   'PriceInput.dimensions': 'one per dimension of a meter, which has at most 8, and of those that a token meter derives',
   'UserError.field': 'a path into an input',
   'WebhookEndpoint.eventTypes': 'at most one of each message type',
@@ -187,6 +209,12 @@ const MUTATIONS: Readonly<Record<string, readonly string[]>> = {
   invoice: ['Issue'],
   simulation: ['Start', 'Cancel'],
   spendAlert: ['Create', 'Archive'],
+  outcomeRule: ['Create'],
+  outcomeRuleVersion: ['Create', 'Publish', 'Withdraw'],
+  outcome: ['Claim', 'Verify', 'Reverse'],
+  outcomeDispute: ['Open', 'Decide'],
+  outcomeSampleAudit: ['Start', 'Finish'],
+  outcomeSimulation: ['Start'],
 };
 
 describe('mutations', () => {
@@ -209,11 +237,14 @@ describe('mutations', () => {
     }
   });
 
-  test('that make something take an idempotency key and say whether it was replayed, and no other takes one', () => {
+  test('that make something, or tell a fact, take an idempotency key and say whether it was replayed, and no other takes one', () => {
     for (const { name, args, type } of fieldsOf('Mutation')) {
       const input = getNamedType(args[0]?.type as GraphQLInputType);
       const key = isInputObjectType(input) ? input.getFields()['idempotencyKey'] : undefined;
-      const isMaking = /(Create|Set|Propose)$|^invoiceIssue$|^simulationStart$|^contractsMigrate$/.test(name);
+      const isMaking =
+        /(Create|Set|Propose)$|^(invoiceIssue|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|Simulation)/.test(
+          name,
+        );
       const { replayed } = (getNamedType(type) as GraphQLObjectType).getFields();
       expect([name, String(key?.type)]).toEqual([name, isMaking ? 'String!' : 'undefined']);
       expect([name, isMaking ? String(replayed?.type) : 'Boolean!']).toEqual([name, 'Boolean!']);
@@ -246,6 +277,24 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Tenant.simulations': 'pricing:read',
   'Tenant.spendAlerts': 'alerts:read',
   'Tenant.alertFirings': 'alerts:read',
+  'Tenant.outcomes': 'outcomes:read',
+  'Tenant.outcomeDisputes': 'outcomes:read',
+  'Tenant.outcomeSampleAudits': 'outcomes:read',
+  'Tenant.outcomeAnomalies': 'outcomes:read',
+  'Tenant.outcomeSimulations': 'pricing:read',
+  'PriceBook.outcomeRules': 'pricing:read',
+  'OutcomeRule.versions': 'pricing:read',
+  'OutcomeRule.stats': ['outcomes:read', 'billing:read'],
+  'OutcomeRule.margin': ['costs:read', 'billing:read'],
+  'Outcome.transitions': 'outcomes:read',
+  'Outcome.receipts': ['outcomes:read', 'billing:read'],
+  'Invoice.outcomeReceipts': ['outcomes:read', 'billing:read'],
+  'Outcome.cost': ['costs:read', 'billing:read'],
+  'OutcomeDispute.outcomes': 'outcomes:read',
+  // What tenants are charged, and what it costs us: see test/rating/outcome-figures.test.ts.
+  'OutcomeDispute.held': ['outcomes:read', 'billing:read'],
+  'OutcomeSimulation.totals': ['pricing:read', 'billing:read'],
+  'OutcomeSimulation.items': ['pricing:read', 'billing:read'],
   'Model.costs': 'costs:read',
   'Model.contextBands': 'catalog:read',
   'Model.contexts': 'catalog:read',
@@ -299,6 +348,18 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Mutation.simulationCancel': 'pricing:write',
   'Mutation.spendAlertCreate': 'alerts:write',
   'Mutation.spendAlertArchive': 'alerts:write',
+  'Mutation.outcomeRuleCreate': 'pricing:write',
+  'Mutation.outcomeRuleVersionCreate': 'pricing:write',
+  'Mutation.outcomeRuleVersionPublish': 'pricing:write',
+  'Mutation.outcomeRuleVersionWithdraw': 'pricing:write',
+  'Mutation.outcomeClaim': 'usage:write',
+  'Mutation.outcomeVerify': 'outcomes:verify',
+  'Mutation.outcomeReverse': 'outcomes:reverse',
+  'Mutation.outcomeDisputeOpen': 'outcomes:dispute',
+  'Mutation.outcomeDisputeDecide': 'outcomes:decide',
+  'Mutation.outcomeSampleAuditStart': 'outcomes:decide',
+  'Mutation.outcomeSampleAuditFinish': 'outcomes:decide',
+  'Mutation.outcomeSimulationStart': 'pricing:write',
   'Subscription.spendAlertTriggered': 'alerts:read',
   'Subscription.simulationProgress': 'pricing:read',
 };
@@ -365,10 +426,18 @@ describe('authorization', () => {
     ];
     expect(resolvers.length).toBe(Object.keys(RULES).length);
 
+    // A resolver of a root field is of that root, one of a field of the type that its class names.
+    const parentOf = (target: unknown, methodName: string): string => {
+      const root = ROOTS.find(name => fieldsOf(name).some(field => field.name === methodName));
+      const type = root ? null : storage.resolverClasses.find(known => known.target === target)?.getObjectType();
+
+      return root ?? storage.objectTypes.find(known => known.target === type)?.name ?? '';
+    };
+
     for (const { target, methodName } of resolvers) {
-      const found = Object.entries(RULES).filter(([name]) => name.endsWith(`.${methodName}`));
+      const name = `${parentOf(target, methodName)}.${methodName}`;
       const roles = declared.get(`${target.name} ${methodName}`);
-      expect([methodName, found.length, roles]).toEqual([methodName, 1, permissionsOf(found[0]?.[1] ?? null)]);
+      expect([name, name in RULES, roles]).toEqual([name, true, permissionsOf(RULES[name] ?? null)]);
     }
   });
 
@@ -478,7 +547,11 @@ describe('webhook schemas', () => {
   const files = readdirSync('schema/webhooks');
 
   test('there is one for each message type', () => {
-    expect(files.sort()).toEqual(['invoice.issued.v1.json', 'spend_alert.triggered.v1.json']);
+    expect(files.sort()).toEqual([
+      'invoice.issued.v1.json',
+      'outcome_rule.anomaly.v1.json',
+      'spend_alert.triggered.v1.json',
+    ]);
   });
 
   test('describe exactly the bodies that are sent', async () => {
@@ -488,9 +561,19 @@ describe('webhook schemas', () => {
     const meterId = await aMeter(product);
     const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perMillion('2.50') }] });
     await aContract(product, { buyerId: tenantId, bookId });
+    const now = product.app.clock();
+    await anOutcomeRule(product, {
+      bookId,
+      publishedAt: new Date('2026-10-01T00:00:00Z'),
+      terms: {
+        anomaly: { factor: '2', leastClaims: 1 },
+        prices: [{ name: 'Each', currency: 'USD', pattern: {}, terms: perMillion('1') }],
+      },
+    });
+    product.setClock(now);
     await services.webhooks.createEndpoint(scope(), {
       url: 'https://example.com/hook',
-      eventTypes: ['spend_alert.triggered', 'invoice.issued'],
+      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly'],
       idempotencyKey: randomUUID(),
     });
     await services.alerts.create(
@@ -500,18 +583,29 @@ describe('webhook schemas', () => {
     );
     await services.usage.accept(
       scope(),
-      [anEvent({ time: '2026-10-30T10:00:00Z', properties: { model: 'm', tokens: 1_000_001 } })],
+      [
+        anEvent({ time: '2026-10-30T10:00:00Z', properties: { model: 'm', tokens: 1_000_001 } }),
+        // One claim a fortnight ago and more, and three in the last week.
+        ...['10-28', '11-04', '11-12', '11-18', '11-19', '11-20'].map(day =>
+          anEvent({ type: 'conversation.resolved', time: `2026-${day}T11:00:00Z`, properties: {} }),
+        ),
+      ],
       { keyId: 'key_of_a_test', isDryRun: false },
     );
     await rate(product, tenantId);
-    const [draft] = await services.invoicing.list(scope(), { first: 1 });
+    const drafts = await services.invoicing.list(scope(), { first: 10 });
+    const draft = drafts.find(({ periodEnd }) => periodEnd <= now);
     await services.invoicing.issue(scope(), {
       invoiceId: draft?.id ?? '',
       acceptUnpriced: false,
       idempotencyKey: randomUUID(),
     });
     const deliveries = await inTransaction(scope(), () => services.webhooks.deliveries(scope(), { first: 10 }));
-    expect(deliveries.map(delivery => delivery.eventType).sort()).toEqual(['invoice.issued', 'spend_alert.triggered']);
+    expect(deliveries.map(delivery => delivery.eventType).sort()).toEqual([
+      'invoice.issued',
+      'outcome_rule.anomaly',
+      'spend_alert.triggered',
+    ]);
 
     for (const { eventType, body } of deliveries) {
       const described = JSON.parse(readFileSync(`schema/webhooks/${eventType}.v1.json`, 'utf8')) as Described;

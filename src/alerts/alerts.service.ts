@@ -14,8 +14,9 @@ import {
   Watches,
   type Scope,
 } from '../platform/index.js';
-import { lockRating, type RatedPeriod, type RatingService } from '../rating/index.js';
+import type { RatedPeriod, RatingService } from '../rating/index.js';
 import { isCleanText } from '../tenants/index.js';
+import { lockRating } from '../usage/index.js';
 import type { WebhooksService } from '../webhooks/index.js';
 import { AlertFiring, SpendAlert } from './alert.entity.js';
 import { reached, refuseAlert, resolveThresholds, type Threshold } from './alert.rules.js';

@@ -19,8 +19,8 @@ export type ModelLookup = (key: string) => CatalogModel | undefined;
 const FRESH_MS = 2_000;
 const FRESH_AGAIN_MS = 50;
 
-/** Remembers for each owner what `read` found, and when. */
-class Remembered<T> {
+/** Remembers for each owner what `read` found, and when. `read` acts for the owner. */
+export class Remembered<T> {
   readonly #known = new Map<string, { readonly found: T; readonly readAt: number }>();
 
   constructor(private readonly read: (tx: Scope) => Promise<T>) {}
@@ -29,6 +29,7 @@ class Remembered<T> {
     this.#known.delete(ownerId);
   }
 
+  /** What `read` found for the owner less than `freshMs` ago, or finds now. */
   async of(scope: Scope, ownerId: string, freshMs: number): Promise<T> {
     const known = this.#known.get(ownerId);
     const age = known ? scope.now.getTime() - known.readAt : Infinity;

@@ -54,6 +54,9 @@ export interface MeterDefinition {
   readonly keepsEvents: boolean;
 }
 
+/** What adds up event by event, so that an event can be looked at, or taken off, by itself. */
+const KEEPING = ['SUM', 'COUNT', 'TIME_WEIGHTED'] as const;
+
 /** What only some meters have, and what it is for the others. */
 const PLAIN = { source: 'PROPERTY', factorProperties: [], conversion: null, keepsEvents: false } as const;
 
@@ -92,8 +95,10 @@ export interface MeterRefusal {
   readonly message: string;
 }
 
-const NAME = /^[a-z][a-z0-9_]{0,62}$/;
-const EVENT_TYPE = /^[A-Za-z0-9._:/-]{1,128}$/;
+/** What meters, dimensions and whatever else is named by a key are called. */
+export const NAME = /^[a-z][a-z0-9_]{0,62}$/;
+/** What types of events are called. */
+export const EVENT_TYPE = /^[A-Za-z0-9._:/-]{1,128}$/;
 const PATH_PART = /^[A-Za-z0-9_:/@-]{1,128}$/;
 const UNIT = /^[A-Za-z0-9][A-Za-z0-9 ._%/-]{0,39}$/;
 /** Names that reach an object's prototype or constructor in JavaScript. */
@@ -193,8 +198,8 @@ export function refuseMeter(definition: MeterDefinition): MeterRefusal[] {
     }
   }
 
-  if (keepsEvents && aggregation !== 'SUM' && aggregation !== 'TIME_WEIGHTED') {
-    refuse(`the events of SUM and TIME_WEIGHTED are kept one by one, not those of ${aggregation}`, 'keepsEvents');
+  if (keepsEvents && !KEEPING.some(keeping => keeping === aggregation)) {
+    refuse(`the events of ${KEEPING.join(', ')} are kept one by one, not those of ${aggregation}`, 'keepsEvents');
   }
 
   refuseFactors(definition, refuse);
@@ -301,7 +306,8 @@ export function isCleanText(text: string): boolean {
   return text.isWellFormed() && !/\p{Cc}/u.test(text);
 }
 
-function pathFault(path: string): string | null {
+/** Why a text is no path of a property; null when it is one. */
+export function pathFault(path: string): string | null {
   const parts = path.length > MAX_PATH_LENGTH ? [] : path.split('.');
 
   if (parts.length === 0 || parts.length > MAX_PATH_PARTS || !parts.every(part => PATH_PART.test(part))) {

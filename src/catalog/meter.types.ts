@@ -270,7 +270,7 @@ export class MeterCreateInput {
   @Field(() => Boolean, {
     defaultValue: false,
     description:
-      'Whether the value of each event is kept, for prices that look at single events; SUM and TIME_WEIGHTED only.',
+      'Whether the value of each event is kept, for prices that look at single events and outcomes that stand for usage; SUM, COUNT and TIME_WEIGHTED only.',
   })
   keepsEvents!: boolean;
 }

@@ -27,6 +27,9 @@ export interface ContractCreate {
   readonly idempotencyKey: string;
 }
 
+/** The currencies in which more than usage is priced on a book of the scope's tenant (wired in `app.ts`). */
+export type AlsoPricedIn = (seller: Scope, priceBookId: string) => Promise<readonly string[]>;
+
 const AMOUNT_DIGITS = { integerDigits: 16, fractionDigits: 12 };
 
 /** Which tenant is on which price book from when. */
@@ -34,6 +37,7 @@ export class ContractsService {
   constructor(
     private readonly tenants: TenantsService,
     private readonly pricing: PricingService,
+    private readonly alsoPricedIn: AlsoPricedIn = () => Promise.resolve([]),
   ) {}
 
   /**
@@ -95,7 +99,8 @@ export class ContractsService {
     }
 
     const currency = asked.currency ?? book.currency;
-    const found = await this.pricing.currenciesOf(tx, book.id, versionId);
+    const usage = await this.pricing.currenciesOf(tx, book.id, versionId);
+    const found = new Set([...usage, ...(await this.alsoPricedIn(tx, book.id))]);
     // A book without any price yet is taken at its word.
     const known = found.size > 0 ? [...found].sort() : [book.currency];
 

@@ -6,5 +6,5 @@ export { Contract, contractEntities } from './contract.entity.js';
 export { ContractResolver } from './contract.resolver.js';
 export { ContractType } from './contract.types.js';
 export { contractsHandlers, contractsJobs } from './contracts.jobs.js';
-export { ContractsService } from './contracts.service.js';
+export { type AlsoPricedIn, ContractsService } from './contracts.service.js';
 export { gapsWithin, monthOf, periodsWithin, type Period } from './period.rules.js';

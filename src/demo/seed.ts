@@ -3,6 +3,7 @@ import type { App } from '../app.js';
 import { importGalleryBook, importGalleryCatalog } from '../gallery/index.js';
 import { newId, type Scope } from '../platform/index.js';
 import type { PriceDraft } from '../pricing/index.js';
+import { publishTicketRule, ticketsSince } from './demo-outcomes.js';
 import { DEMO_BOOKS, DEMO_MODELS, listingOf, PLATFORM_MARKUP, RESELLER_TERMS, TOKEN_KINDS } from './demo-prices.js';
 import { monthOfUsage } from './traffic.js';
 
@@ -24,6 +25,8 @@ const CUSTOMERS = [
 const CUSTOMER_PERMISSIONS: readonly Permission[] = [
   'usage:read',
   'billing:read',
+  'outcomes:read',
+  'outcomes:dispute',
   'alerts:read',
   'alerts:write',
   'webhooks:read',
@@ -37,11 +40,12 @@ const RESELLER_PERMISSIONS = ALL_PERMISSIONS.filter(
 );
 
 /**
- * Makes a small believable business: a platform, a reseller, four customers, models, meters, price books, contracts,
- * alerts and a month of usage. Every step is idempotent, so a run that was killed is simply run again.
+ * Makes a small believable business: a platform, a reseller, four customers, models, meters, price books, an outcome
+ * rule, contracts, alerts, a month of usage and some outcomes. Every step is idempotent, so a run that was killed is simply
+ * run again.
  */
 export async function seedDemo(app: App, platformId: string, note: (step: string) => void): Promise<DemoKeys> {
-  const { tenants, catalog, pricing, contracts, alerts, rating, invoicing, usage } = app.services;
+  const { tenants, catalog, pricing, contracts, outcomeRules, alerts, rating, invoicing, usage } = app.services;
   const as = (tenantId: string): Scope => app.scopeOf(tenantId, { kind: 'cli', id: 'demo' });
   const platform = as(platformId);
   // Contracts and prices reach back, so that a trace of the past can be replayed under them.
@@ -158,6 +162,8 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
     [reseller.tenant.id]: await book(as(reseller.tenant.id), 'Alpine prices', 'EUR', [...resellerPrices, seats('24')]),
   };
 
+  const ruledSince = await publishTicketRule(outcomeRules, platform, books[platformId] ?? '');
+
   for (const customer of customers) {
     await contracts.create(as(customer.sellerId), {
       buyerId: customer.id,
@@ -178,11 +184,13 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
     );
   }
 
-  note('a month of usage');
+  note('a month of usage, and tickets resolved');
   const until = app.clock();
 
   for (const [index, customer] of customers.entries()) {
-    for (const batch of chunks([...monthOfUsage(customer.key, index, until)], 1_000)) {
+    const tickets = customer.key === 'brightdesk' ? ticketsSince(ruledSince) : [];
+
+    for (const batch of chunks([...monthOfUsage(customer.key, index, until), ...tickets], 1_000)) {
       const { rejected } = await usage.accept(as(customer.id), batch, { keyId: 'demo', isDryRun: false });
 
       if (rejected[0]) {

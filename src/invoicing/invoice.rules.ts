@@ -59,7 +59,25 @@ export function numberText(number: bigint): string {
   return `INV-${number.toString().padStart(6, '0')}`;
 }
 
-/** What is hashed and kept for ever: everything that the invoice says, with decimal strings and ISO instants. */
+/** What holds the receipts of a charge for outcomes together. */
+export interface ReceiptsSeal {
+  readonly chargeId: string;
+  readonly receipts: number;
+  /** Their exact sum. */
+  readonly amount: Decimal;
+  /** SHA-256, in hex, over their hashes in order, joined by line breaks. */
+  readonly hash: string;
+}
+
+/** A seal as the audit log names it. */
+export function sealJson({ chargeId, receipts, amount, hash }: ReceiptsSeal): object {
+  return { chargeId, receipts, amount: formatDecimal(amount), hash };
+}
+
+/**
+ * What is hashed and kept for ever: everything that the invoice says, with decimal strings and ISO instants; of a line for
+ * outcomes also how many receipts it has, and the hash of their seal.
+ */
 export function documentOf(invoice: {
   readonly id: string;
   readonly number: string;
@@ -70,7 +88,10 @@ export function documentOf(invoice: {
   readonly periodEnd: Date;
   readonly issuedAt: Date;
   readonly lines: readonly Line[];
+  readonly seals: readonly ReceiptsSeal[];
 }): object {
+  const seals = new Map(invoice.seals.map(seal => [seal.chargeId, seal]));
+
   return {
     id: invoice.id,
     number: invoice.number,
@@ -88,9 +109,14 @@ export function documentOf(invoice: {
       amount: formatDecimal(line.amount),
       service: { start: line.serviceStart.toISOString(), end: line.serviceEnd.toISOString() },
       isAdjustment: line.isAdjustment,
+      ...sealed(seals.get(line.chargeId)),
     })),
     total: formatDecimal(totalOf(invoice.lines)),
   };
+}
+
+function sealed(seal: ReceiptsSeal | undefined): object {
+  return seal ? { receipts: seal.receipts, receiptsHash: seal.hash } : {};
 }
 
 /** Why a draft cannot be issued yet, or null. */

@@ -17,11 +17,19 @@ import {
   type PageArguments,
   type Scope,
 } from '../platform/index.js';
-import { countUnpriced, lockRating, type ChargeRow, type RatedPeriod, type RatingService } from '../rating/index.js';
+import {
+  countUnpriced,
+  type ChargeRow,
+  type OutcomesRating,
+  type RatedPeriod,
+  type RatingService,
+} from '../rating/index.js';
 import type { TenantsService } from '../tenants/index.js';
+import { lockRating } from '../usage/index.js';
 import type { WebhooksService } from '../webhooks/index.js';
 import { Invoice, InvoiceLine } from './invoice.entity.js';
-import { documentOf, dueAt, linesOf, numberText, refuseIssue, totalOf, type Line } from './invoice.rules.js';
+import { documentOf, dueAt, linesOf, numberText, refuseIssue, sealJson, totalOf, type Line } from './invoice.rules.js';
+import { sealOutcomes } from './outcome-sealing.js';
 
 export interface InvoiceIssue {
   readonly invoiceId: string;
@@ -39,6 +47,7 @@ export class InvoicingService {
     private readonly tenants: TenantsService,
     private readonly rating: RatingService,
     private readonly webhooks: WebhooksService,
+    private readonly outcomes: Pick<OutcomesRating, 'rulesOf'>,
   ) {}
 
   /**
@@ -194,6 +203,8 @@ export class InvoicingService {
     const charges = await this.#billable(tx, invoice);
     const lines = toLines(charges, invoice);
     const customer = await this.tenants.own(tx);
+    // Before the issuer's series is locked: a hundred thousand receipts take their time.
+    const seals = await sealOutcomes(tx, invoice, charges, { rating: this.outcomes, timeZone: customer.timeZone });
     const { number, issuer } = await asTenant(tx, invoice.issuerId, async own => ({
       number: await takeNumber(own, invoice.id),
       issuer: await this.tenants.own(own),
@@ -209,6 +220,7 @@ export class InvoicingService {
         periodEnd: invoice.periodEnd,
         issuedAt: tx.now,
         lines,
+        seals,
       }),
     );
     await tx.em.insertMany(
@@ -256,6 +268,7 @@ export class InvoicingService {
         total: formatDecimal(invoice.total),
         documentHash: invoice.documentHash,
         acceptUnpriced,
+        ...(seals.length > 0 ? { outcomeSeals: seals.map(sealJson) } : {}),
       },
     });
   }

@@ -9,6 +9,8 @@ export enum ErrorCode {
   PRICES_AMBIGUOUS = 'PRICES_AMBIGUOUS',
   PERIOD_OPEN = 'PERIOD_OPEN',
   UNPRICED_USAGE = 'UNPRICED_USAGE',
+  SELF_VERIFICATION = 'SELF_VERIFICATION',
+  SELF_DECISION = 'SELF_DECISION',
 }
 
 /** A refusal the caller can act on. Anything else that is thrown is a bug or an outage. */

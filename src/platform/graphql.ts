@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
 import { GraphQLDateTime } from 'graphql-scalars';
-import { Field, ID, InterfaceType, ObjectType, registerEnumType, type ClassType } from 'type-graphql';
+import { Field, ID, InputType, InterfaceType, ObjectType, registerEnumType, type ClassType } from 'type-graphql';
 import { formatDecimal, type Decimal } from '../money/index.js';
 import { DomainError, ErrorCode } from './errors.js';
 import type { Scope } from './scope.js';
@@ -103,10 +103,13 @@ registerEnumType(ErrorCode, {
     PRICES_AMBIGUOUS: { description: 'Two prices match the same usage and neither is more specific.' },
     PERIOD_OPEN: { description: 'The billing period has not ended.' },
     UNPRICED_USAGE: { description: 'The period holds usage without a price.' },
+    SELF_VERIFICATION: { description: 'The key that claimed an outcome does not verify it; another one may.' },
+    SELF_DECISION: { description: 'The key that opened a dispute does not decide it; another one may.' },
   },
 });
 
 @ObjectType('Money', { description: 'An exact amount in one currency.' })
+@InputType('MoneyInput', { description: 'An exact amount in one currency.' })
 export class MoneyType {
   @Field(() => DecimalScalar, { description: 'The amount in major units, such as "12.50".' })
   amount!: string;

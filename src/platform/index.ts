@@ -1,3 +1,4 @@
+export { authorize } from './authorize.js';
 export { canonicalJson, type Json } from './canonical-json.js';
 export { DomainError, ErrorCode } from './errors.js';
 export * from './graphql.js';

@@ -1,6 +1,7 @@
 export { rateStepJson, sentenceOf } from './explain.rules.js';
 export { PriceBookResolver, PriceBookVersionsResolver, PricesResolver } from './price-book.resolver.js';
 export { Price, PriceBook, PriceBookVersion, pricingEntities } from './price-book.entity.js';
+export { lockBook } from './price-book.queries.js';
 export { looksAtEvents } from './price.rules.js';
 export { PriceBookType, PriceBookVersionType } from './price-book.types.js';
 export { CostImportResolver } from './cost-import.resolver.js';
@@ -10,7 +11,8 @@ export { PriceImportResolver, PriceImportRowsResolver } from './price-import.res
 export type { ImportRow } from './price-import.queries.js';
 export { PriceImportService } from './price-import.service.js';
 export { PriceImportType } from './price-import.types.js';
-export { PriceType } from './price.types.js';
+export { DimensionMatchType, dimensionMatches, patternOf, PriceType } from './price.types.js';
+export { PriceTermsFields, termsFields } from './price-terms.types.js';
 export { livePrice, type LivePrice, type PriceDraft } from './price-draft.js';
 export { PricingService } from './pricing.service.js';
 export { LivePrices, type LiveVersion } from './live-prices.js';
@@ -20,7 +22,7 @@ export { FxSnapshot, fxEntities } from './fx-snapshot.entity.js';
 export { FxSnapshotResolver } from './fx-snapshot.resolver.js';
 export { FxSnapshotsService } from './fx-snapshots.service.js';
 export { FxSnapshotType } from './fx-snapshot.types.js';
-export { isQuarterHour } from './version.rules.js';
+export { isQuarterHour, refuseWithdrawal } from './version.rules.js';
 export { asksWithoutUsage, rateBetween } from './rate.rules.js';
 export { isActive, windowKey } from './window.rules.js';
 export { worstBetween } from './worst.rules.js';

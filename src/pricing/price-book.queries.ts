@@ -26,6 +26,19 @@ export async function versionById(tx: Scope, id: string, field: readonly string[
 }
 
 /**
+ * The book with this id of the scope's tenant, with what is in it locked until the commit: its versions and its rules.
+ * NOT_FOUND otherwise.
+ */
+export async function lockBook(tx: Scope, id: string, field: readonly string[] = ['priceBookId']): Promise<PriceBook> {
+  // A book never changes, so it may be read before the lock, which is for what it holds.
+  const book = await bookById(tx, id, field);
+  // An advisory lock, not a row lock: the runtime role may not update books, and a row lock needs that right.
+  await query(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [book.id]);
+
+  return book;
+}
+
+/**
  * Refuses that a book takes prices over from another when it would take over its own in the end, or when too many books
  * stood above each other. Serialises with every other call for the tenant until the commit, so that two books that are
  * published at once cannot close a circle.

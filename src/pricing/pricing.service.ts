@@ -10,14 +10,21 @@ import {
   inTransaction,
   newId,
   once,
-  query,
   type PageArguments,
   type Scope,
 } from '../platform/index.js';
 import { isCleanText, type TenantsService } from '../tenants/index.js';
 import { discountOf } from './discount-terms.rules.js';
 import { LivePrices, type LiveVersion, type Stretch } from './live-prices.js';
-import { bookById, booksOn, countTakers, currenciesOf, lockBases, versionById } from './price-book.queries.js';
+import {
+  bookById,
+  booksOn,
+  countTakers,
+  currenciesOf,
+  lockBases,
+  lockBook,
+  versionById,
+} from './price-book.queries.js';
 import { Price, PriceBook, PriceBookVersion } from './price-book.entity.js';
 import { readPriceDraft, type PriceDraft } from './price-draft.js';
 import {
@@ -98,7 +105,7 @@ export class PricingService {
     }
 
     return inTransaction(scope, async tx => {
-      const book = await this.#lockBook(tx, input.priceBookId);
+      const book = await lockBook(tx, input.priceBookId);
       const { basis: basisDraft = null, discounts: discountDrafts = [] } = input;
       const meters = await this.catalog.metersById(tx, own.ancestors, [
         ...new Set([...input.prices.map(price => price.meterId), ...metersNamed(basisDraft, discountDrafts)]),
@@ -329,7 +336,7 @@ export class PricingService {
     versionId: string,
     field: readonly string[],
   ): Promise<PriceBookVersion> {
-    const book = await this.#lockBook(tx, priceBookId);
+    const book = await lockBook(tx, priceBookId);
     const version = await versionById(tx, versionId, field);
     await tx.em.refresh(version);
 
@@ -348,18 +355,9 @@ export class PricingService {
     return version;
   }
 
-  async #lockBook(tx: Scope, id: string): Promise<PriceBook> {
-    // A book never changes, so it may be read before the lock, which is for its versions.
-    const book = await this.book(tx, id);
-    // An advisory lock, not a row lock: the runtime role may not update books, and a row lock needs that right.
-    await query(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [book.id]);
-
-    return book;
-  }
-
   async #lockVersion(tx: Scope, id: string): Promise<PriceBookVersion> {
     const version = await versionById(tx, id, ['versionId']);
-    await this.#lockBook(tx, version.priceBookId);
+    await lockBook(tx, version.priceBookId);
     await tx.em.refresh(version);
 
     return version;

@@ -24,6 +24,8 @@ export interface Due {
   readonly terms: PriceTerms | null;
   /** What was taken off which spend; null for a price. */
   readonly discount: DiscountDue | null;
+  /** What of an outcome rule it is; null for usage. The version and the meter are then the rule's. */
+  readonly outcome: OutcomeDue | null;
   readonly inheritedFrom: InheritedFrom | null;
   /** The versions that took the price over; the same price may be charged once for each way it came. */
   readonly takenBy: readonly string[];
@@ -37,6 +39,17 @@ export interface Due {
   readonly steps: readonly RateStep[];
   /** The arithmetic, to be checked by hand. */
   readonly sentence: string;
+}
+
+/** What an outcome rule is charged for: its outcomes at a price, or one of what is reckoned on all of them. */
+export type OutcomeCharge = 'PRICE' | 'MINIMUM' | 'GUARANTEE' | 'AUDIT';
+
+/** What of an outcome rule a due is for. */
+export interface OutcomeDue {
+  readonly ruleId: string;
+  readonly charge: OutcomeCharge;
+  /** How many outcomes are in it; none in a minimum. */
+  readonly outcomes: number;
 }
 
 /** What a discount was reckoned on: the spend of the period where it begins, and where it ends. */
@@ -152,6 +165,7 @@ function discountsOf({ segments, currency, commitment = null }: PeriodFacts, due
                 pattern: terms.pattern,
                 terms: null,
                 discount: { terms, commitment, spendFrom, spendTo },
+                outcome: null,
                 inheritedFrom: null,
                 takenBy: [],
                 from: ZERO,
@@ -228,6 +242,7 @@ function dueOf(version: RatedVersion, price: RatedPrice, part: Part): Due {
     pattern: price.pattern,
     terms: price.terms,
     discount: null,
+    outcome: null,
     inheritedFrom: price.inheritedFrom ?? null,
     takenBy: price.takenBy ?? [],
   };
@@ -272,7 +287,8 @@ function boundedDues(dues: readonly PlacedDue[], isOver: boolean, lasts: Readonl
   });
 }
 
-function mergeUnpriced(rows: readonly Unpriced[]): Unpriced[] {
+/** One row for each meter and combination of dimensions. */
+export function mergeUnpriced(rows: readonly Unpriced[]): Unpriced[] {
   return [...Map.groupBy(rows, row => `${row.meterId} ${row.dimensions}`).values()].flatMap(group => {
     const [first] = group;
 

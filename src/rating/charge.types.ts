@@ -1,7 +1,7 @@
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { decimal, formatDecimal } from '../money/index.js';
 import { connectionOf, DecimalScalar, JsonScalar, MoneyType, Node } from '../platform/index.js';
-import type { ChargeRow, UnpricedRow } from './rating.queries.js';
+import { outcomeRuleOf, type ChargeRow, type UnpricedRow } from './rating.queries.js';
 
 @ObjectType('Charge', {
   implements: Node,
@@ -20,8 +20,16 @@ export class ChargeType extends Node {
   @Field(() => ID, { description: 'The price that priced it, or the discount that was taken off.' })
   priceId!: string;
 
-  @Field(() => ID, { description: 'The version of the price book that priced it.' })
+  @Field(() => ID, {
+    description: 'The version of the price book that priced it; of outcomes, the version of their rule.',
+  })
   priceBookVersionId!: string;
+
+  @Field(() => ID, { nullable: true, description: 'The outcome rule whose outcomes it is for; null for usage.' })
+  outcomeRuleId!: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'The version of that rule which priced them; null for usage.' })
+  outcomeRuleVersionId!: string | null;
 
   @Field(() => Int, { description: '0 at first; each adjustment after an invoice is one more.' })
   generation!: number;
@@ -52,6 +60,8 @@ export class ChargeType extends Node {
   ratedAt!: Date;
 
   static from(row: ChargeRow): ChargeType {
+    const outcomeRuleId = outcomeRuleOf(row);
+
     return Object.assign(new ChargeType(), {
       id: row.id,
       contractId: row.contract_id,
@@ -59,6 +69,8 @@ export class ChargeType extends Node {
       periodEnd: row.period_end,
       priceId: row.price_id,
       priceBookVersionId: row.price_version_id,
+      outcomeRuleId,
+      outcomeRuleVersionId: outcomeRuleId === null ? null : row.price_version_id,
       generation: row.generation,
       quantity: formatDecimal(decimal(row.quantity)),
       amount: MoneyType.of(decimal(row.amount), row.currency),
@@ -82,14 +94,17 @@ registerEnumType(UnpricedReasonEnum, {
   description: 'Why usage has no price.',
   valuesConfig: {
     NO_CONTRACT: { description: 'The tenant had no contract at the time.' },
-    NO_PRICE: { description: 'No price of the book matches its meter and dimensions.' },
+    NO_PRICE: {
+      description:
+        'No price of the book matches its meter and dimensions, or none of the rule the attributes of outcomes.',
+    },
     NO_COST: { description: 'Its price is a markup on the cost of the model, and no cost is entered.' },
   },
 });
 
 @ObjectType('UnpricedUsage', {
   description:
-    'Usage without a price, or without the cost that its price marks up: kept and counted. It is rated at once when a contract or a price comes, and with the next rating of its month when a cost is entered.',
+    'Usage, or outcomes, without a price, or without the cost that a price marks up: kept and counted. It is rated at once when a contract or a price comes, and with the next rating of its month when a cost is entered.',
 })
 export class UnpricedUsageType {
   @Field(() => Date, { description: 'The period begins here …' })
@@ -98,10 +113,10 @@ export class UnpricedUsageType {
   @Field(() => Date, { description: '… and ends before here.' })
   periodEnd!: Date;
 
-  @Field(() => ID, { description: 'The meter that counted it.' })
+  @Field(() => ID, { description: 'The meter that counted it; of outcomes, their rule.' })
   meterId!: string;
 
-  @Field(() => JsonScalar, { description: 'Its dimensions.' })
+  @Field(() => JsonScalar, { description: 'Its dimensions; the attributes of outcomes.' })
   dimensions!: unknown;
 
   @Field(() => DecimalScalar, { description: 'How much there is.' })

@@ -2,7 +2,18 @@ export { ChargeResolver } from './charge.resolver.js';
 export { ChargeType } from './charge.types.js';
 export { EstimateResolver } from './estimate.resolver.js';
 export { EstimateService } from './estimate.service.js';
+export { rateOnTrial, type RatedOnTrial } from './judged-outcomes.js';
+export type { AllocatedOutcome } from './outcome-allocation.rules.js';
+export { allocatePeriod, type OutcomePeriod, type OutcomesRating } from './outcome-rating.js';
+export {
+  OutcomeCostResolver,
+  OutcomeDisputeHeldResolver,
+  OutcomeRuleFiguresResolver,
+} from './outcome-figures.resolver.js';
+export { OutcomeMarginService } from './outcome-margin.service.js';
+export { OutcomeStatsService } from './outcome-stats.service.js';
 export { PeriodRating, periodToRate, type PeriodToRate, type UsageSource } from './period-rating.js';
 export { ratingHandlers, ratingJobs } from './rating.jobs.js';
-export { countUnpriced, lockRating, type ChargeRow } from './rating.queries.js';
+export { countUnpriced, itemOfRow, outcomeRuleOf, type ChargeRow } from './rating.queries.js';
+export { fallbacksOf, replacementsOf, type Replacement } from './usage-relation.rules.js';
 export { RatingService, type RatedPeriod, type WhenRated } from './rating.service.js';

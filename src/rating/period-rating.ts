@@ -5,9 +5,10 @@ import type { Scope } from '../platform/index.js';
 import { looksAtEvents, type LiveVersion } from '../pricing/index.js';
 import { duesOf, type Due } from './charge.rules.js';
 import type { CostOf, RatedVersion, Unpriced } from './facts.rules.js';
-import { costAt, type CostAt } from './cost.rules.js';
+import { modelCosts } from './model-costs.js';
 import { piecesOf, segmentsOf, type Piece, type Stretch } from './piece.rules.js';
 import { seriesOf, type Aggregation, type EventValue, type Level, type Used } from './series.rules.js';
+import { isReplaced, type Replacement } from './usage-relation.rules.js';
 
 /** Where the usage of a period comes from: the buckets, or events that are replayed. */
 export interface UsageSource {
@@ -31,6 +32,8 @@ export interface PeriodToRate {
   readonly isOver: boolean;
   /** What the contract commits to spend; nothing when absent. */
   readonly commitment?: Decimal | null;
+  /** Usage that is not charged, for outcomes are charged in its place; none when absent. */
+  readonly replaced?: readonly Replacement[];
 }
 
 /**
@@ -40,12 +43,13 @@ export interface PeriodToRate {
 export function periodToRate(
   contract: Contract,
   period: Stretch,
-  { now, ancestors, versions, sellerId = contract.sellerId }: PeriodTerms,
+  { now, ancestors, versions, sellerId = contract.sellerId, replaced = [] }: PeriodTerms,
 ): PeriodToRate {
   return {
     period,
     versions,
     ancestors,
+    replaced,
     currency: contract.currency,
     sellers: sellersOf(ancestors, sellerId),
     isOver: period.end <= now,
@@ -54,7 +58,7 @@ export function periodToRate(
 }
 
 /** What a period is rated by, beside its contract. */
-interface PeriodTerms extends Pick<PeriodToRate, 'ancestors' | 'versions'> {
+interface PeriodTerms extends Pick<PeriodToRate, 'ancestors' | 'versions' | 'replaced'> {
   readonly now: Date;
   readonly sellerId?: string;
 }
@@ -77,14 +81,16 @@ export class PeriodRating {
     const segments = segmentsOf<RatedVersion>(asked.period, asked.versions);
     const prices = segments.flatMap(({ version }) => version?.prices ?? []);
     const windows = prices.flatMap(({ window }) => window ?? []);
-    let pieces = piecesOf(segments, windows);
+    const replaced = asked.replaced ?? [];
+    const cuts = replaced.flatMap(({ start, end }) => [start, end]);
+    let pieces = piecesOf(segments, windows, cuts);
     let used = await source.used(pieces);
     let costOf: CostOf = () => null;
 
     if (prices.some(({ terms }) => terms.pricing.model === 'COST_PLUS')) {
-      const { instants, costs } = await this.#costs(tx, asked, used);
-      costOf = costs;
-      pieces = piecesOf(segments, windows, instants);
+      const known = await modelCosts(tx, this.catalog, asked, used);
+      costOf = known.costOf;
+      pieces = piecesOf(segments, windows, [...cuts, ...known.instantsWithin(asked.period)]);
       used = await source.used(pieces);
     }
 
@@ -95,39 +101,10 @@ export class PeriodRating {
       levels,
       events: meters.length > 0 ? await source.events(meters) : [],
       aggregationOf: await this.#aggregations(tx, asked.ancestors, [...used, ...levels]),
+      isReplaced: (meterId, piece) => isReplaced(replaced, meterId, piece),
     });
 
     return duesOf({ ...asked, segments, pieces, series, costOf });
-  }
-
-  async #costs(
-    tx: Scope,
-    { sellers, ancestors, currency, period }: PeriodToRate,
-    used: readonly Used[],
-  ): Promise<{ instants: readonly Date[]; costs: CostOf }> {
-    const modelOf = (dimensions: Readonly<Record<string, string>>) => dimensions['model'] ?? '';
-    const models = used.map(({ dimensions }) => modelOf(JSON.parse(dimensions) as Record<string, string>));
-    const known: ReadonlyMap<string, readonly CostAt[]> = await this.catalog.costsFor(tx, sellers, [
-      ...new Set(models),
-    ]);
-    const meters = await this.catalog.metersById(tx, ancestors, [...new Set(used.map(({ meterId }) => meterId))]);
-    const instants = [...known.values()]
-      .flatMap(list => list.map(({ effectiveAt }) => effectiveAt))
-      .filter(at => at > period.start && at < period.end);
-
-    return {
-      instants,
-      costs: (meterId, dimensions, at, costCurrency) =>
-        costAt(
-          known.get(modelOf(dimensions)) ?? [],
-          {
-            kind: dimensions['token_kind'] ?? meters.get(meterId)?.key ?? '',
-            dimensions,
-            currency: costCurrency ?? currency,
-          },
-          at,
-        ),
-    };
   }
 
   async #aggregations(

@@ -1,6 +1,6 @@
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
 import { rateStepJson } from '../pricing/index.js';
-import { canonicalJson, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
+import { canonicalJson, isId, newId, page, query, type PageArguments, type Scope } from '../platform/index.js';
 import { itemOf, type Due } from './charge.rules.js';
 import type { Unpriced } from './facts.rules.js';
 import { discountSentence } from './discount.rules.js';
@@ -31,16 +31,6 @@ export interface ChargeRow {
   readonly explanation: unknown;
   readonly invoice_id: string | null;
   readonly rated_at: Date;
-}
-
-/** Takes the tenant's rating lock until the commit: the first lock of everything that rates or issues. */
-export async function lockRating(tx: Scope): Promise<void> {
-  const lock = () => query(tx, 'select tenant_id from rating_lock where tenant_id = $1 for update', [tx.tenantId]);
-
-  if ((await lock()).length === 0) {
-    await query(tx, 'insert into rating_lock (tenant_id) values ($1) on conflict do nothing', [tx.tenantId]);
-    await lock();
-  }
 }
 
 /** How far a month was rated. */
@@ -93,7 +83,7 @@ export async function bringCharges(tx: Scope, period: ContractPeriod, dues: read
 }
 
 /** `itemOf` of what a row charges. */
-function itemOfRow(row: Pick<ChargeRow, 'price_id' | 'taken_by'>): string {
+export function itemOfRow(row: Pick<ChargeRow, 'price_id' | 'taken_by'>): string {
   return itemOf({ priceId: row.price_id, takenBy: row.taken_by === '' ? [] : row.taken_by.split(' ') });
 }
 
@@ -166,7 +156,7 @@ function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Dec
   if (!due) {
     return {
       priceId: last?.price_id,
-      note: 'the price no longer applies to any usage of this period',
+      note: `the price no longer applies to any ${last && outcomeRuleOf(last) ? 'outcome' : 'usage'} of this period`,
       cumulativeAmount: '0',
       billedBefore: formatDecimal(billedBefore),
     };
@@ -175,16 +165,36 @@ function explain(due: Due | null, last: ChargeRow | undefined, billedBefore: Dec
   return {
     priceId: due.priceId,
     priceName: due.priceName,
-    priceBookVersionId: due.versionId,
-    priceBookVersionNumber: due.versionNumber,
-    ...(due.inheritedFrom ? { inheritedFrom: due.inheritedFrom } : {}),
-    meterId: due.meterId,
+    ...pricedBy(due),
     dimensions: due.pattern,
     ...reckonedOn(due, currency),
     cumulativeAmount: formatDecimal(due.amount),
     billedBefore: formatDecimal(billedBefore),
     steps: due.steps.map(rateStepJson),
   };
+}
+
+/** Which version priced it, of a price book or of an outcome rule, and what it counted. */
+function pricedBy({ versionId, versionNumber, inheritedFrom, meterId, outcome }: Due): object {
+  return outcome
+    ? {
+        outcomeRuleId: outcome.ruleId,
+        outcomeRuleVersionId: versionId,
+        outcomeRuleVersionNumber: versionNumber,
+        outcomeCharge: outcome.charge,
+        outcomes: outcome.outcomes,
+      }
+    : {
+        priceBookVersionId: versionId,
+        priceBookVersionNumber: versionNumber,
+        ...(inheritedFrom ? { inheritedFrom } : {}),
+        meterId,
+      };
+}
+
+/** The outcome rule that a charge is for; null for usage. Its version and its rule are where usage has its own and the meter. */
+export function outcomeRuleOf(row: Pick<ChargeRow, 'meter_id' | 'price_version_id'>): string | null {
+  return isId(row.price_version_id, 'orv') ? row.meter_id : null;
 }
 
 /** What the amount was reckoned on: the quantity of a price, the spend of a discount; and the arithmetic as a sentence. */
@@ -341,4 +351,20 @@ export async function chargeById(tx: Scope, id: string): Promise<ChargeRow | nul
   const [row] = await query<ChargeRow>(tx, 'select * from charge where tenant_id = $1 and id = $2', [tx.tenantId, id]);
 
   return row ?? null;
+}
+
+/** What an outcome rule is charged in a period, over all generations, as it was rated last. */
+export async function chargedByRule(
+  tx: Scope,
+  ruleId: string,
+  { contractId, start }: Pick<ContractPeriod, 'contractId' | 'start'>,
+): Promise<Decimal> {
+  const [row] = await query<{ amount: string }>(
+    tx,
+    `select coalesce(sum(amount), 0)::text as amount from charge
+     where tenant_id = $1 and contract_id = $2 and period_start = $3 and meter_id = $4`,
+    [tx.tenantId, contractId, start, ruleId],
+  );
+
+  return decimal(row?.amount ?? '0');
 }

@@ -4,23 +4,14 @@ import type { Decimal } from '../money/index.js';
 import { announce, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
 import { asksWithoutUsage } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
-import {
-  eventValues,
-  levelsBefore,
-  monthOf,
-  type EventValue,
-  touches,
-  touchFrom,
-  touchMonths,
-  usageBySegment,
-} from '../usage/index.js';
-import { PeriodRating, periodToRate, type UsageSource } from './period-rating.js';
+import { lockRating, monthOf, touches, touchFrom, touchMonths } from '../usage/index.js';
+import { asksWithoutOutcomes, rateOutcomes, type OutcomesRating } from './outcome-rating.js';
+import { PeriodRating, periodToRate } from './period-rating.js';
 import {
   bringCharges,
   chargeById,
   chargePage,
   knownPeriods,
-  lockRating,
   markRated,
   openSpend,
   ratingMarks,
@@ -29,6 +20,8 @@ import {
   type ChargeRow,
   type UnpricedRow,
 } from './rating.queries.js';
+import { fallbacksOf, replacementsOf } from './usage-relation.rules.js';
+import { bucketsOf } from './usage-source.js';
 
 /** A period whose charges were just brought up to date. */
 export interface RatedPeriod {
@@ -48,7 +41,7 @@ export type WhenRated = (tx: Scope, rated: readonly RatedPeriod[], timeZone: str
 /** How far back months without usage are opened for a contract that begins in the past. */
 const OPENED_MS = 400 * 86_400_000;
 
-/** Turns buckets and prices into charges. */
+/** Turns buckets, outcomes and prices into charges. */
 export class RatingService {
   readonly #period: PeriodRating;
 
@@ -57,6 +50,7 @@ export class RatingService {
     private readonly catalog: CatalogService,
     private readonly contracts: ContractsService,
     private readonly whenRated: WhenRated,
+    private readonly outcomes: OutcomesRating,
   ) {
     this.#period = new PeriodRating(catalog);
   }
@@ -74,6 +68,8 @@ export class RatingService {
 
   /** The same within the caller's transaction, which holds the rating lock. */
   async rateTouched(tx: Scope): Promise<void> {
+    // What is judged now touches the months that it is charged in.
+    await this.outcomes.settleWithin(tx);
     // Touches are read before buckets: what is touched in between is rated again, never missed.
     const marks = await ratingMarks(tx);
     const isDue = (month: string) => {
@@ -104,10 +100,11 @@ export class RatingService {
     }
   }
 
-  /** Has all usage of the scope's tenant from an instant on rated anew, with the prices of now. */
+  /** Has all usage and outcomes of the scope's tenant from an instant on rated anew, with the prices and rules of now. */
   async rerate(scope: Scope, from: Date): Promise<void> {
     await inTransaction(scope, async tx => {
       await lockRating(tx);
+      await this.outcomes.rejudge(tx, from);
       await touchFrom(tx, from);
       await this.#open(tx, await this.tenants.own(tx), from);
       await this.rateTouched(tx);
@@ -145,9 +142,13 @@ export class RatingService {
   }
 
   async #asksWithoutUsage(tx: Scope, contract: Contract, start: Date): Promise<boolean> {
-    const versions = await this.contracts.versionsOf(tx, contract, { start, end: contract.endsAt ?? null });
+    const endsAt = contract.endsAt ?? null;
+    const versions = await this.contracts.versionsOf(tx, contract, { start, end: endsAt });
 
-    return versions.some(({ prices }) => prices.some(({ terms }) => asksWithoutUsage(terms)));
+    return (
+      versions.some(({ prices }) => prices.some(({ terms }) => asksWithoutUsage(terms))) ||
+      asksWithoutOutcomes(await this.outcomes.rulesOf(tx, contract), endsAt)
+    );
   }
 
   /** Tells every buyer on a book of the scope's tenant to have its usage from an instant on rated anew. */
@@ -192,7 +193,7 @@ export class RatingService {
           const key = `${contract.id} ${period.start.getTime()}`;
 
           if (!rated.has(key)) {
-            rated.set(key, await this.#ratePeriod(tx, tenant.ancestors, contract, period));
+            rated.set(key, await this.#ratePeriod(tx, tenant, contract, period));
           }
         }
       }
@@ -207,9 +208,7 @@ export class RatingService {
           const [left] = periodsWithin(known, window, tenant.timeZone);
           rated.set(
             key,
-            left
-              ? await this.#ratePeriod(tx, tenant.ancestors, contract, left)
-              : await this.#clearPeriod(tx, contract, known),
+            left ? await this.#ratePeriod(tx, tenant, contract, left) : await this.#clearPeriod(tx, contract, known),
           );
         }
       }
@@ -232,45 +231,23 @@ export class RatingService {
     return [...rated.values()];
   }
 
-  async #ratePeriod(tx: Scope, ancestors: readonly string[], contract: Contract, period: Period): Promise<RatedPeriod> {
+  async #ratePeriod(tx: Scope, tenant: Tenant, contract: Contract, period: Period): Promise<RatedPeriod> {
     const { id: contractId, sellerId, currency, graceHours } = contract;
+    const { ancestors, timeZone } = tenant;
     const versions = await this.contracts.versionsOf(tx, contract, period);
-    const { dues, unpriced } = await this.#period.rate(
+    const rules = await this.outcomes.rulesOf(tx, contract);
+    // Outcomes go first: one that a cap keeps out does not stand for usage.
+    const outcomes = await rateOutcomes(tx, { contract, period, rules, timeZone });
+    const usage = await this.#period.rate(
       tx,
-      periodToRate(contract, period, { now: tx.now, ancestors, versions }),
-      await this.#buckets(tx, ancestors, period),
+      periodToRate(contract, period, { now: tx.now, ancestors, versions, replaced: replacementsOf(rules, period) }),
+      bucketsOf(tx, period, await this.catalog.meterIdsOf(tx, ancestors, 'TIME_WEIGHTED'), fallbacksOf(rules)),
     );
     const place = { contractId, currency, start: period.start, end: period.end };
-    const spend = await bringCharges(tx, place, dues);
-    await replaceUnpriced(tx, place, unpriced);
+    const spend = await bringCharges(tx, place, [...usage.dues, ...outcomes.dues]);
+    await replaceUnpriced(tx, place, [...usage.unpriced, ...outcomes.unpriced]);
 
     return { contractId, sellerId, currency, graceHours, start: period.start, end: period.end, spend };
-  }
-
-  /** The usage of a period, from the buckets of the scope's tenant. */
-  async #buckets(tx: Scope, ancestors: readonly string[], { start, end }: Period): Promise<UsageSource> {
-    const timeWeighted = await this.catalog.meterIdsOf(tx, ancestors, 'TIME_WEIGHTED');
-
-    return {
-      used: pieces =>
-        usageBySegment(
-          tx,
-          start,
-          end,
-          pieces.slice(1).map(piece => piece.start),
-          timeWeighted,
-        ),
-      levels: async () => (timeWeighted.length === 0 ? [] : levelsBefore(tx, start, timeWeighted)),
-      events: async meterIds => {
-        const values: EventValue[] = [];
-
-        for await (const value of eventValues(tx, meterIds, start, end)) {
-          values.push(value);
-        }
-
-        return values;
-      },
-    };
   }
 
   async #clearPeriod(tx: Scope, contract: Contract, { start, end }: Period): Promise<RatedPeriod> {
@@ -282,11 +259,10 @@ export class RatingService {
   }
 
   async #noteUnpriced(tx: Scope, ancestors: readonly string[], gap: Period): Promise<void> {
-    const source = await this.#buckets(tx, ancestors, gap);
     const { unpriced } = await this.#period.rate(
       tx,
       { period: gap, currency: '', versions: [], ancestors, sellers: [], isOver: false },
-      source,
+      bucketsOf(tx, gap, await this.catalog.meterIdsOf(tx, ancestors, 'TIME_WEIGHTED')),
     );
     const rows = unpriced.map(row => ({ ...row, reason: 'NO_CONTRACT' as const }));
     await replaceUnpriced(tx, { contractId: '', ...gap }, rows);

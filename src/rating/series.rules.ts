@@ -63,6 +63,8 @@ export function seriesOf(
     readonly levels: readonly Level[];
     readonly events: readonly EventValue[];
     readonly aggregationOf: (meterId: string) => Aggregation;
+    /** Whether the usage of a meter in a piece is not charged, for outcomes are charged in its place; it is, when absent. */
+    readonly isReplaced?: (meterId: string, piece: Piece) => boolean;
   },
 ): Series[] {
   const keyOf = ({ meterId, dimensions }: { meterId: string; dimensions: string }) => `${meterId} ${dimensions}`;
@@ -91,7 +93,9 @@ export function seriesOf(
         : pieces.map((_, index) => byPiece.get(index) ?? null);
 
     for (const activeKey of activeKeys) {
-      const isIn = (piece: Piece | undefined) => piece?.activeKey === activeKey;
+      const isActive = (piece: Piece | undefined) => piece?.activeKey === activeKey;
+      const isIn = (piece: Piece | undefined) =>
+        piece !== undefined && isActive(piece) && !facts.isReplaced?.(meterId, piece);
       const running = runningOf(steps, index => isIn(pieces[index]), aggregation);
 
       if (activeKeys.length === 1 || steps.some((step, index) => step !== null && isIn(pieces[index]))) {
@@ -99,7 +103,7 @@ export function seriesOf(
           meterId,
           dimensions,
           values,
-          active: pieces.find(isIn)?.active ?? new Set(),
+          active: pieces.find(isActive)?.active ?? new Set(),
           running,
           whole: aggregation === 'TIME_WEIGHTED' ? lengthOf(pieces) : null,
           aggregation,

@@ -29,6 +29,13 @@ export interface ReplayedStretch {
   readonly ancestors: readonly string[];
   readonly period: Period;
   readonly contexts: ContextsOnTrial;
+  /** Values that outcomes stand for, as `valueKey` names them: they are no usage. */
+  readonly without: ReadonlySet<string>;
+}
+
+/** Names what one event adds to one meter. A NUL separates, for no part can hold one. */
+export function valueKey(meterId: string, { id, source }: { readonly id: string; readonly source: string }): string {
+  return `${meterId}\0${id}\0${source}`;
 }
 
 /** Where the usage goes: folded with the bands on trial and, where somebody asks for it, with the catalog as it is. */
@@ -88,10 +95,10 @@ export class EventReplay {
       const next = last ? read(last) : null;
       // The next page is read while this one is measured; a failure waits until the page is asked for.
       next?.catch(() => undefined);
-      measureInto(into.onTrial, events, countings, 'onTrial');
+      measureInto(into.onTrial, events, countings, 'onTrial', stretch.without);
 
       if (into.asItIs) {
-        measureInto(into.asItIs, events, countings, 'asItIs');
+        measureInto(into.asItIs, events, countings, 'asItIs', stretch.without);
       }
 
       total += events.length;
@@ -120,6 +127,7 @@ function measureInto(
   events: readonly MeteredEvent[],
   countings: ReadonlyMap<string, Counting>,
   models: 'onTrial' | 'asItIs',
+  without: ReadonlySet<string>,
 ): void {
   for (let at = 0; at < events.length; at += FOLDED_AT_ONCE) {
     const measures: Measure[] = [];
@@ -128,8 +136,10 @@ function measureInto(
       const counting = countings.get(event.type);
 
       for (const measure of counting ? measuresOf(event, counting.meters, counting[models]) : []) {
-        measures.push(measure);
-        usage.keep(measure);
+        if (without.size === 0 || !without.has(valueKey(measure.meterId, event))) {
+          measures.push(measure);
+          usage.keep(measure);
+        }
       }
     }
 

@@ -12,10 +12,14 @@ export interface Grid {
 
 /**
  * The coarsest grid on which a period can be rated by each of several lists of versions: cut where a version takes effect
- * and where a window opens or closes. Costs may change at any instant, so a version that follows costs asks for every
- * quarter hour.
+ * and where a window opens or closes, and at other instants (from when on outcomes are charged in the place of usage). Costs
+ * may change at any instant, so a version that follows costs asks for every quarter hour.
  */
-export function gridOf(period: Stretch, lists: readonly (readonly RatedVersion[])[]): Grid {
+export function gridOf(
+  period: Stretch,
+  lists: readonly (readonly RatedVersion[])[],
+  instants: readonly Date[] = [],
+): Grid {
   const starts = new Set<number>();
 
   for (const versions of lists) {
@@ -29,6 +33,7 @@ export function gridOf(period: Stretch, lists: readonly (readonly RatedVersion[]
     for (const { start } of piecesOf(
       segments,
       prices.flatMap(({ window }) => window ?? []),
+      instants,
     )) {
       starts.add(start.getTime());
     }

@@ -1,6 +1,12 @@
+export { Runs } from './runs.js';
 export { Simulation, simulationEntities } from './simulation.entity.js';
 export { simulationHandlers, simulationJobs } from './simulation.jobs.js';
 export { SimulationResolver, SimulationResultsResolver, type SimulationContext } from './simulation.resolver.js';
 export { SimulationRunner } from './simulation-runner.js';
 export { SimulationType } from './simulation.types.js';
 export { SimulationsService } from './simulations.service.js';
+export { OutcomeSimulation } from './outcome-simulation.entity.js';
+export { OutcomeSimulationResolver, OutcomeSimulationResultsResolver } from './outcome-simulation.resolver.js';
+export { OutcomeSimulationRunner } from './outcome-simulation-runner.js';
+export { OutcomeSimulationType } from './outcome-simulation.types.js';
+export { OutcomeSimulationsService } from './outcome-simulations.service.js';

@@ -1,8 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { tenantFilter } from '../platform/index.js';
-import { BASELINES } from './simulation.rules.js';
-
-const SIMULATION_STATUSES = ['QUEUED', 'RUNNING', 'DONE', 'CANCELLED', 'FAILED'] as const;
+import { outcomeSimulationEntities } from './outcome-simulation.entity.js';
+import { BASELINES, SIMULATION_STATUSES } from './simulation.rules.js';
 
 const SimulationSchema = defineEntity({
   name: 'Simulation',
@@ -47,4 +46,4 @@ export interface SimulationTotal {
 export class Simulation extends SimulationSchema.class {}
 SimulationSchema.setClass(Simulation);
 
-export const simulationEntities = [SimulationSchema] as const;
+export const simulationEntities = [SimulationSchema, ...outcomeSimulationEntities] as const;

@@ -1,7 +1,6 @@
 import { decimal, sum } from '../money/index.js';
 import { query, type Scope } from '../platform/index.js';
 import type { QuarterHourCount } from './event-density.rules.js';
-import type { SimulationTotal } from './simulation.entity.js';
 import type { Baseline, ModelBands } from './simulation.rules.js';
 
 /** A simulation as a worker takes it up. */
@@ -47,17 +46,6 @@ export async function insertSimulation(tx: Scope, simulation: NewSimulation): Pr
   );
 }
 
-/** How many simulations of the tenant wait or run. */
-export async function countOpen(tx: Scope): Promise<number> {
-  const [row] = await query<{ n: number }>(
-    tx,
-    `select count(*)::int as n from simulation where tenant_id = $1 and status in ('QUEUED', 'RUNNING')`,
-    [tx.tenantId],
-  );
-
-  return row?.n ?? 0;
-}
-
 /** Cancels what waits or runs; false when it had ended. */
 export async function cancelOpen(tx: Scope, id: string): Promise<boolean> {
   const rows = await query(
@@ -90,89 +78,6 @@ export async function claim(tx: Scope, id: string, lease: string): Promise<Claim
   return row ?? null;
 }
 
-/** Holds a claim for another half minute and says how many events were replayed; false when it is held no longer. */
-export async function renewClaim(tx: Scope, id: string, lease: string, eventsDone: number): Promise<boolean> {
-  const rows = await query(
-    tx,
-    `update simulation set leased_until = clock_timestamp() + interval '30 seconds', events_done = $4
-     where tenant_id = $1 and id = $2 and lease = $3 returning id`,
-    [tx.tenantId, id, lease, eventsDone],
-  );
-
-  return rows.length > 0;
-}
-
-/** Locks the simulation until the commit, if the claim still holds. Whoever writes results calls this first. */
-export async function holdClaim(tx: Scope, id: string, lease: string): Promise<boolean> {
-  const rows = await query(tx, 'select id from simulation where tenant_id = $1 and id = $2 and lease = $3 for update', [
-    tx.tenantId,
-    id,
-    lease,
-  ]);
-
-  return rows.length > 0;
-}
-
-/** Gives a claim back without a result: somebody else goes on. */
-export async function dropClaim(tx: Scope, id: string, lease: string): Promise<void> {
-  await query(
-    tx,
-    'update simulation set lease = null, leased_until = null where tenant_id = $1 and id = $2 and lease = $3',
-    [tx.tenantId, id, lease],
-  );
-}
-
-/** Notes that a run failed. `mostFailures` in a row, with no tenant done in between, end the simulation. */
-export async function noteFailure(
-  tx: Scope,
-  id: string,
-  lease: string,
-  failure: { readonly error: string; readonly mostFailures: number; readonly at: Date },
-): Promise<void> {
-  await query(
-    tx,
-    `update simulation set failures = failures + 1, error = $4, lease = null, leased_until = null,
-       status = case when failures + 1 >= $5 then 'FAILED' else status end,
-       finished_at = case when failures + 1 >= $5 then $6::timestamptz end
-     where tenant_id = $1 and id = $2 and lease = $3`,
-    [tx.tenantId, id, lease, failure.error, failure.mostFailures, failure.at],
-  );
-}
-
-/** Which tenants have their results, and how many events those took. */
-export async function doneSubjects(tx: Scope, id: string): Promise<{ subjectId: string; events: number }[]> {
-  return query(
-    tx,
-    `select subject_id as "subjectId", sum(events)::float8 as events from simulation_tenant
-     where tenant_id = $1 and simulation_id = $2 group by subject_id`,
-    [tx.tenantId, id],
-  );
-}
-
-/** Says how many events there are to replay, about. */
-export async function noteEventsTotal(tx: Scope, id: string, eventsTotal: number): Promise<void> {
-  await query(tx, 'update simulation set events_total = $3 where tenant_id = $1 and id = $2 and events_total is null', [
-    tx.tenantId,
-    id,
-    eventsTotal,
-  ]);
-}
-
-/** Ends a simulation whose tenants are all done. The simulation is locked. */
-export async function finish(
-  tx: Scope,
-  id: string,
-  end: { readonly totals: readonly SimulationTotal[]; readonly events: number; readonly at: Date },
-): Promise<void> {
-  await query(
-    tx,
-    `update simulation set status = 'DONE', lease = null, leased_until = null, totals = $3, events_done = $4,
-       events_total = $4, finished_at = $5
-     where tenant_id = $1 and id = $2`,
-    [tx.tenantId, id, JSON.stringify(end.totals), end.events, end.at],
-  );
-}
-
 /** A charge of one period, for what was paid. */
 export interface ChargedRow {
   readonly id: string;
@@ -188,15 +93,29 @@ export interface ChargedRow {
   readonly pattern: Readonly<Record<string, string>> | null;
 }
 
-/** The charges of one period of a contract, all generations of them. */
+/** The charges for usage of one period of a contract, all generations of them; no version of a book asks for outcomes. */
 export async function chargesOf(tx: Scope, contractId: string, periodStart: Date): Promise<ChargedRow[]> {
   return query<ChargedRow>(
     tx,
     `select id, price_id, price_name, meter_id, period_start, period_end, generation, quantity, amount,
        explanation->'dimensions' as pattern
-     from charge where tenant_id = $1 and contract_id = $2 and period_start = $3 order by id`,
+     from charge where tenant_id = $1 and contract_id = $2 and period_start = $3 and price_version_id not like 'orv\\_%'
+     order by id`,
     [tx.tenantId, contractId, periodStart],
   );
+}
+
+/** How many combinations of meter and dimensions had no price in a period of a contract; outcomes are not in it. */
+export async function countUnpricedUsage(tx: Scope, contractId: string, start: Date, end: Date): Promise<number> {
+  const [row] = await query<{ n: number }>(
+    tx,
+    `select count(*)::int as n from unpriced_usage
+     where tenant_id = $1 and contract_id = $2 and period_start >= $3 and period_start < $4
+       and meter_id not like 'orl\\_%'`,
+    [tx.tenantId, contractId, start, end],
+  );
+
+  return row?.n ?? 0;
 }
 
 /**

@@ -4,6 +4,9 @@ import { decimal, divide, formatDecimal, minOf } from '../money/index.js';
 /** What is compared with: the charges as they are, or the published versions, rated by replay like the one on trial. */
 export const BASELINES = ['CHARGED', 'PUBLISHED'] as const;
 
+/** How far a simulation of any kind is. */
+export const SIMULATION_STATUSES = ['QUEUED', 'RUNNING', 'DONE', 'CANCELLED', 'FAILED'] as const;
+
 /** One of `BASELINES`. */
 export type Baseline = (typeof BASELINES)[number];
 

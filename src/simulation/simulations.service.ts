@@ -20,11 +20,12 @@ import { Tenant, type TenantsService } from '../tenants/index.js';
 import { itemPage, tenantPage, totalsOf } from './simulation-result.queries.js';
 import type { SimulationItemRow, SimulationTenantRow, TenantOrder } from './simulation-result.queries.js';
 import { Simulation, type SimulationTotal } from './simulation.entity.js';
-import { buyersOn, cancelOpen, countOpen, insertSimulation } from './simulation.queries.js';
+import { countOpen } from './run.queries.js';
+import { buyersOn, cancelOpen, insertSimulation } from './simulation.queries.js';
 import { MOST_TENANTS, refuseSimulation, type ModelBands, type SimulationDraft } from './simulation.rules.js';
 
 /** The most simulations of one tenant that wait or run. */
-const MOST_OPEN = 10;
+export const MOST_OPEN = 10;
 // A lost hint delays a subscriber by this at most.
 
 /** What tenants would have paid: asked, cancelled and read here, computed by `SimulationRunner`. */
@@ -66,7 +67,7 @@ export class SimulationsService {
   }
 
   async #begin(tx: Scope, sellerId: string, draft: SimulationDraft): Promise<string> {
-    if ((await countOpen(tx)) >= MOST_OPEN) {
+    if ((await countOpen(tx, 'simulation')) >= MOST_OPEN) {
       throw new DomainError(
         ErrorCode.FORBIDDEN,
         `${MOST_OPEN} simulations of this tenant wait or run; cancel one, or wait until one is done`,

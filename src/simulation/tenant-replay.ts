@@ -1,9 +1,10 @@
 import type { CatalogService } from '../catalog/index.js';
 import { periodsWithin, type Contract, type ContractsService, type Period } from '../contracts/index.js';
 import { decimal } from '../money/index.js';
+import { replacedEvents, type OutcomesService } from '../outcomes/index.js';
 import { asTenant, inTransaction, type Scope } from '../platform/index.js';
 import { livePrice, looksAtEvents, Price, type LiveVersion } from '../pricing/index.js';
-import { countUnpriced, PeriodRating, periodToRate } from '../rating/index.js';
+import { fallbacksOf, PeriodRating, periodToRate, replacementsOf, type Replacement } from '../rating/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
 import { levelsBefore } from '../usage/index.js';
 import {
@@ -14,10 +15,10 @@ import {
   type ComparedLine,
   type Side,
 } from './comparison.rules.js';
-import { EventReplay, type ContextsOnTrial, type ReplayControl } from './event-replay.js';
+import { EventReplay, valueKey, type ContextsOnTrial, type ReplayControl } from './event-replay.js';
 import { gridOf } from './grid.rules.js';
 import { ReplayedUsage } from './replayed-usage.rules.js';
-import { chargesOf } from './simulation.queries.js';
+import { chargesOf, countUnpricedUsage } from './simulation.queries.js';
 import type { Baseline } from './simulation.rules.js';
 
 /** What is tried, the same for all tenants of a simulation. */
@@ -84,6 +85,7 @@ export class TenantReplay {
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
     private readonly contracts: ContractsService,
+    private readonly outcomes: Pick<OutcomesService, 'rulesOf'>,
   ) {
     this.#period = new PeriodRating(catalog);
     this.#events = new EventReplay(catalog);
@@ -146,13 +148,18 @@ export class TenantReplay {
     const kept = new Set(
       lists.flat().flatMap(({ prices }) => prices.flatMap(price => (looksAtEvents(price.terms) ? price.meterId : []))),
     );
-    const grid = gridOf(period, lists);
+    const { replaced, without } = await inTransaction(scope, tx => this.#inItsPlace(tx, contract, period));
+    const grid = gridOf(
+      period,
+      lists,
+      replaced.flatMap(({ start, end }) => [start, end]),
+    );
     const onTrial = new ReplayedUsage(grid, kept);
     // Measured twice only where the two can differ.
     const asItIs = published && plan.contexts.size > 0 ? new ReplayedUsage(grid, kept) : null;
     const events = await this.#events.replay(
       scope,
-      { ancestors: tenant.ancestors, period, contexts: plan.contexts },
+      { ancestors: tenant.ancestors, period, contexts: plan.contexts, without },
       { onTrial, asItIs },
       control,
     );
@@ -163,16 +170,32 @@ export class TenantReplay {
           ...place,
           events,
           old: published
-            ? await this.#rated(tx, tenant, place, published, contract.sellerId, asItIs ?? onTrial)
+            ? await this.#rated(tx, tenant, { ...place, replaced }, published, contract.sellerId, asItIs ?? onTrial)
             : await this.#charged(tx, place),
-          new: await this.#rated(tx, tenant, place, candidates, plan.sellerId, onTrial),
+          new: await this.#rated(tx, tenant, { ...place, replaced }, candidates, plan.sellerId, onTrial),
         }));
+  }
+
+  /** The usage of a period that is not charged, for outcomes are charged in its place: whatever prices it. */
+  async #inItsPlace(
+    tx: Scope,
+    contract: Contract,
+    period: Period,
+  ): Promise<{ replaced: readonly Replacement[]; without: ReadonlySet<string> }> {
+    const rules = await this.outcomes.rulesOf(tx, contract);
+    const fallbacks = fallbacksOf(rules);
+    const stoodFor = fallbacks.length === 0 ? [] : await replacedEvents(tx, period, fallbacks);
+
+    return {
+      replaced: replacementsOf(rules, period),
+      without: new Set(stoodFor.map(value => valueKey(value.meterId, value))),
+    };
   }
 
   async #rated(
     tx: Scope,
     { ancestors }: Tenant,
-    { contract, period }: ContractPeriod,
+    { contract, period, replaced }: ContractPeriod & { readonly replaced: readonly Replacement[] },
     versions: readonly LiveVersion[],
     sellerId: string,
     usage: ReplayedUsage,
@@ -180,7 +203,7 @@ export class TenantReplay {
     const levelIds = await this.catalog.meterIdsOf(tx, ancestors, 'TIME_WEIGHTED');
     const { dues, unpriced } = await this.#period.rate(
       tx,
-      periodToRate(contract, period, { now: tx.now, ancestors, versions, sellerId }),
+      periodToRate(contract, period, { now: tx.now, ancestors, versions, sellerId, replaced }),
       {
         used: async pieces => usage.used(pieces),
         levels: async () => (levelIds.length === 0 ? [] : levelsBefore(tx, period.start, levelIds)),
@@ -235,7 +258,7 @@ export class TenantReplay {
 
     return {
       lines: comparedLines(charges, contract.currency, period.start),
-      unpriced: await countUnpriced(tx, contract.id, period.start, period.end),
+      unpriced: await countUnpricedUsage(tx, contract.id, period.start, period.end),
     };
   }
 }

@@ -41,6 +41,9 @@ export async function insertValues(tx: Scope, values: readonly KeptValue[]): Pro
 
 /** The value of one event, as prices that look at single events read it. */
 export interface EventValue {
+  /** The event's. */
+  readonly id: string;
+  readonly source: string;
   readonly meterId: string;
   /** Canonical JSON, the key of the event's bucket. */
   readonly dimensions: string;
@@ -50,8 +53,6 @@ export interface EventValue {
 }
 
 interface EventValueRow extends EventValue {
-  readonly id: string;
-  readonly source: string;
   readonly part: number;
 }
 
@@ -81,8 +82,8 @@ export async function* eventValues(
       [tx.tenantId, place.time, end, meterIds, place.id, place.source, place.meterId, place.part, PAGE],
     );
 
-    for (const { meterId, dimensions, time, value } of rows) {
-      yield { meterId, dimensions, time, value };
+    for (const { id, source, meterId, dimensions, time, value } of rows) {
+      yield { id, source, meterId, dimensions, time, value };
     }
 
     place = rows.at(-1) ?? place;

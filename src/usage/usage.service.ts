@@ -15,6 +15,7 @@ import { insertValues, type KeptValue } from './event-value.queries.js';
 import { foldMeasures, slotOf, type Measure } from './fold.rules.js';
 import { measureEvent } from './measure.js';
 import { eventsWithin, type StoredEvent } from './stored-event.queries.js';
+import type { SentBy, UsageIntake } from './usage-intake.js';
 import { readUsageItems, type ItemRejection, type UsageItem } from './usage-item.rules.js';
 import {
   eventKey,
@@ -47,12 +48,14 @@ export interface UsageReceipt {
 
 interface MeasuredItem extends CheckedItem {
   readonly measures: readonly Measure[];
+  readonly counting: Counting;
 }
 
-/** The meters that count a tenant's events of one type, and the models these may name. */
+/** Who looks at a tenant's events of one type: the meters that count them, the models these may name, and the intake. */
 interface Counting {
   readonly meters: readonly LiveMeter[];
   readonly modelOf: ModelLookup;
+  readonly isWatched: boolean;
 }
 
 const noModel: ModelLookup = () => undefined;
@@ -60,13 +63,14 @@ const noModel: ModelLookup = () => undefined;
 /** The subtree check is remembered: the tree only grows, and a tenant's ancestors do not change. */
 const MAX_KNOWN_TENANTS = 50_000;
 
-/** Usage events: accepted once, never edited. */
+/** Usage events: accepted once, never edited. What the rooms above want to know of them goes to `intake`. */
 export class UsageService {
   readonly #ancestors = new Map<string, readonly string[]>();
 
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
+    private readonly intake: UsageIntake,
   ) {}
 
   /**
@@ -91,7 +95,8 @@ export class UsageService {
       await inTransaction({ ...scope, tenantId: first }, async tx => {
         for (const tenantId of tenantIds) {
           await asTenant(tx, tenantId, async own => {
-            accepted += await this.#store(own, byTenant.get(tenantId) ?? [], options, duplicates, conflicts);
+            const batch = { ...options, party: tenantId === scope.tenantId ? ('BUYER' as const) : ('SELLER' as const) };
+            accepted += await this.#store(own, byTenant.get(tenantId) ?? [], batch, duplicates, conflicts);
           });
         }
       });
@@ -130,7 +135,7 @@ export class UsageService {
   async #store(
     tx: Scope,
     items: readonly MeasuredItem[],
-    options: { readonly keyId: string; readonly isDryRun: boolean },
+    options: { readonly keyId: string; readonly isDryRun: boolean; readonly party: SentBy },
     duplicates: number[],
     conflicts: UsageConflict[],
   ): Promise<number> {
@@ -145,15 +150,32 @@ export class UsageService {
       await this.#judgeRepeats(tx, ordered, known, duplicates, conflicts);
     }
 
-    if (!options.isDryRun && fresh.length > 0) {
-      const measures = fresh.flatMap(measured => measured.measures);
-      await foldIntoBuckets(tx, foldMeasures(measures));
-      await insertValues(tx, measures.some(({ isKept }) => isKept) ? keptValues(fresh) : []);
-      await touchMonths(tx, [...new Set(fresh.map(({ content }) => monthOf(content.time)))], levelsFrom(measures));
-      await announce(tx, 'usage.accepted');
+    if (!options.isDryRun) {
+      await this.#fold(
+        tx,
+        fresh.filter(({ counting }) => counting.meters.length > 0),
+      );
+      const watched = fresh.filter(({ counting }) => counting.isWatched).map(({ item }) => item);
+
+      if (watched.length > 0) {
+        await this.intake.take(tx, watched, options.keyId, options.party);
+      }
     }
 
     return fresh.length;
+  }
+
+  /** Folds new events into the buckets. Those that no meter counts change nothing that is rated, and are not among them. */
+  async #fold(tx: Scope, fresh: readonly MeasuredItem[]): Promise<void> {
+    if (fresh.length === 0) {
+      return;
+    }
+
+    const measures = fresh.flatMap(measured => measured.measures);
+    await foldIntoBuckets(tx, foldMeasures(measures));
+    await insertValues(tx, measures.some(({ isKept }) => isKept) ? keptValues(fresh) : []);
+    await touchMonths(tx, [...new Set(fresh.map(({ content }) => monthOf(content.time)))], levelsFrom(measures));
+    await announce(tx, 'usage.accepted');
   }
 
   /** Tells what came before, in this batch or an earlier one: a duplicate or a conflict. The items are in key order. */
@@ -217,13 +239,13 @@ export class UsageService {
         known.set(meterKey, counting);
       }
 
-      if (counting.meters.length === 0) {
+      if (counting.meters.length === 0 && !counting.isWatched) {
         rejected.push(
           reject(
             item,
             'UNKNOWN_EVENT_TYPE',
             'type',
-            `no meter counts events of type ${item.type}; define one, or mend the type`,
+            `no meter counts events of type ${item.type}, and no outcome rule looks at them; define one, or mend the type`,
           ),
         );
         continue;
@@ -236,7 +258,7 @@ export class UsageService {
         continue;
       }
 
-      const measured = { item, content: contentOf(item), measures: result.measures };
+      const measured = { item, content: contentOf(item), measures: result.measures, counting };
       const group = byTenant.get(tenantId);
 
       if (group) {
@@ -249,12 +271,16 @@ export class UsageService {
     return byTenant;
   }
 
-  /** What measures a tenant's events of one type. Models are looked for where a token meter asks for them. */
+  /** Who looks at a tenant's events of one type. Models are looked for where a token meter asks for them. */
   async #countingFor(scope: Scope, ancestors: readonly string[], eventType: string): Promise<Counting> {
     const meters = await this.catalog.metersFor(scope, ancestors, eventType);
     const hasTokens = meters.some(({ definition }) => definition.source === 'TOKEN_USAGE');
 
-    return { meters, modelOf: hasTokens ? await this.catalog.modelsFor(scope, ancestors) : noModel };
+    return {
+      meters,
+      modelOf: hasTokens ? await this.catalog.modelsFor(scope, ancestors) : noModel,
+      isWatched: await this.intake.watches(scope, ancestors, eventType, meters.length > 0),
+    };
   }
 
   /** The tenant's ancestors when it is the scope's own or below it; null when not. */

@@ -135,7 +135,9 @@ export class WebhookEndpointCreateInput {
   @Field(() => String, { description: 'An https address that is reachable from outside.' })
   url!: string;
 
-  @Field(() => [String], { description: 'The message types to post: spend_alert.triggered, invoice.issued.' })
+  @Field(() => [String], {
+    description: 'The message types to post: spend_alert.triggered, invoice.issued, outcome_rule.anomaly.',
+  })
   eventTypes!: string[];
 }
 

@@ -238,7 +238,7 @@ describe('a migration of contracts', () => {
   test('asks for a job for every open contract, and again a minute later', () => {
     const moves = [{ tenantId: 'ten_1', migrationId: 'cmg_1', contractId: 'con_1' }];
     const due = (now: Date) =>
-      jobsDue({ unrated: [], deliveries: [], invoices: [], simulations: [], moves, now }).map(
+      jobsDue({ unrated: [], unsettled: [], deliveries: [], invoices: [], simulations: [], outcomeSimulations: [], moves, now }).map(
         ({ job, payload, key }) => [job.name, payload, key],
       );
     const minute = Math.floor(NOW.getTime() / 60_000);

@@ -41,7 +41,12 @@ describe('a process that is killed', () => {
     PATIENCE_MS,
   );
 
-  test.each(['insert into usage_bucket', 'insert into webhook_delivery', 'insert into invoice_number'])(
+  test.each([
+    'insert into usage_bucket',
+    'insert into outcome_transition',
+    'insert into webhook_delivery',
+    'insert into invoice_number',
+  ])(
     'is caught when it dies before "%s" and somebody has forgotten the transaction around it',
     async statement => {
       const place = world.sent.findIndex(text => text.startsWith(statement)) + 1;

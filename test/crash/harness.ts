@@ -206,8 +206,12 @@ async function observe(client: pg.Client, ids: Ids): Promise<Facts> {
   const read = async (sql: string, parameters: readonly unknown[] = []): Promise<Record<string, string>[]> =>
     (await client.query<Record<string, string>>(sql, [...parameters])).rows;
   const period = `(case when c.period_start < '2026-11-15' then 0 else 1 end)`;
-  const chargeName = `c.tenant_id as tenant, format('period %s %s v%s generation %s', ${period}, c.price_name, v.number, c.generation) as name`;
-  const charges = `charge c join price_book_version v on v.id = c.price_version_id`;
+  // A price is of a version of the book or of a rule for outcomes.
+  const chargeName = `c.tenant_id as tenant, format('period %s %s v%s generation %s', ${period}, c.price_name,
+    coalesce(v.number, o.number), c.generation) as name`;
+  const versions = `left join price_book_version v on v.id = c.price_version_id
+    left join outcome_rule_version o on o.id = c.price_version_id`;
+  const charges = `charge c ${versions}`;
   const events = await client.query<{ tenant_id: string; id: string; time: Date; properties: Record<string, string> }>(
     'select tenant_id, id, time, properties from usage_event',
   );
@@ -229,6 +233,16 @@ async function observe(client: pg.Client, ids: Ids): Promise<Facts> {
       key: `${customer(row['tenant'])} ${meter(row['meter'])} ${row['slot']} ${row['dimensions']}`,
       value: `${row['uniques'] ? `values ${row['uniques']}` : row['quantity']} of ${row['events']}`,
     })),
+    outcomes: (
+      await read(
+        `select tenant_id as tenant, event_id as event, concat_ws(' ', judged_state, judged_reason) as standing, trim_scale(units)::text as units,
+           to_char(period_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
+         from outcome`,
+      )
+    ).map(row => ({
+      key: `${customer(row['tenant'])} ${row['event']}`,
+      value: `${row['standing']} ${row['units']} at ${row['at']}`,
+    })),
     charges: (
       await read(
         `select ${chargeName}, trim_scale(c.quantity)::text as quantity, trim_scale(c.amount)::text as amount, i.number
@@ -242,8 +256,7 @@ async function observe(client: pg.Client, ids: Ids): Promise<Facts> {
       await read(
         `select ${chargeName}, i.number, trim_scale(l.quantity)::text as quantity, trim_scale(l.exact_amount)::text as exact,
            trim_scale(l.amount)::text as amount, l.is_adjustment::text as adjustment
-         from invoice_line l join invoice i on i.id = l.invoice_id join charge c on c.id = l.charge_id
-         join price_book_version v on v.id = c.price_version_id`,
+         from invoice_line l join invoice i on i.id = l.invoice_id join charge c on c.id = l.charge_id ${versions}`,
       )
     ).map(row => ({
       key: `${row['number']} ${customer(row['tenant'])} ${row['name']}`,
@@ -290,6 +303,8 @@ async function observe(client: pg.Client, ids: Ids): Promise<Facts> {
         `select 'outbox' as key, count(*) || ' facts' as value from outbox union all
          select 'deliveries asked for', count(distinct j.data ->> 'deliveryId')::text from bullmq.job j
            join webhook_delivery d on d.id = j.data ->> 'deliveryId' union all
+         select 'claims in the intake', count(*)::text from outcome_intake union all
+         select 'tenants asked to be settled', count(distinct data ->> 'tenantId')::text from bullmq.job where name = 'outcomes.settle' union all
          select 'tenants asked to be rated', count(distinct data ->> 'tenantId')::text from bullmq.job where name = 'rating.rate-tenant'`,
       )
     ).map(row => ({ key: row['key'] ?? '', value: row['value'] ?? '' })),
@@ -303,6 +318,23 @@ async function incoherences(client: pg.Client, ids: Ids): Promise<Fault[]> {
        from (select x.tenant_id, m.id as meter, count(*) as n from usage_event x join meter m on m.event_type = x.type group by 1, 2) e
        left join (select tenant_id, meter_id, sum(event_count) as n from usage_bucket group by 1, 2) b on (b.tenant_id, b.meter_id) = (e.tenant_id, e.meter)
        where e.n is distinct from b.n
+     union all
+     select 'lost', format('outcome %s has had %s transitions, %s are kept', o.id, o.n, count(t.n)) from outcome o
+       left join outcome_transition t on (t.tenant_id, t.outcome_id) = (o.tenant_id, o.id) group by o.id, o.n having count(t.n) <> o.n
+     union all
+     select 'wrong', format('batch %s tells of %s transitions, %s are kept', l.subject_id, l.after ->> 'transitions', count(t.n))
+       from audit_line l left join outcome_transition t on (t.tenant_id, t.batch) = (l.tenant_id, l.subject_id)
+       where l.action = 'outcome.judged' group by l.subject_id, l.after
+       having (l.after ->> 'transitions')::int <> count(t.n) or l.after ->> 'digest' <>
+         encode(sha256(convert_to(string_agg(concat_ws(' ', t.outcome_id, t.n, coalesce(t.from_state, '-'), t.to_state, coalesce(t.reason, '-')),
+           E'\\n' order by t.outcome_id collate "C", t.n), 'UTF8')), 'hex')
+     union all
+     select 'wrong', format('transition %s of %s belongs to no audit line', t.n, t.outcome_id) from outcome_transition t
+       where not exists (select from audit_line l where (l.tenant_id, l.subject_id) = (t.tenant_id, t.batch))
+     union all
+     select 'lost', format('event %s waits to be judged, but the intake does not know it', u.id) from usage_event u
+       where u.type like 'chat.%' and not exists (select from outcome_event e where (e.tenant_id, e.id, e.source) = (u.tenant_id, u.id, u.source))
+         and not exists (select from outcome_intake i where i.tenant_id = u.tenant_id and u.id = any (i.ids))
      union all
      select 'wrong', format('invoice %s says %s, its lines sum to %s', i.number, i.total, sum(l.amount))
        from invoice i left join invoice_line l on l.invoice_id = i.id where i.status = 'ISSUED' group by i.number, i.total

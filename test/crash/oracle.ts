@@ -18,9 +18,12 @@ const QUARTER_HOUR_MS = 900_000;
 /** How many of the three batches have been rated: at the issue of November, two. */
 const AT_FIRST_ISSUE = 2;
 const AT_END = 3;
+/** Later than anything is due. */
+const FOR_EVER = Infinity;
+const HOUR_MS = 3_600_000;
 
 interface Due {
-  readonly price: PriceGiven;
+  readonly price: Pick<PriceGiven, 'name'>;
   readonly version: number;
   readonly quantity: bigint;
   readonly amount: bigint;
@@ -28,7 +31,7 @@ interface Due {
 
 /** The facts that hold once the flow has run to its end, whatever happened on the way. */
 export function oracle(scenario: typeof SCENARIO): Facts {
-  const { BATCHES, CUSTOMERS, ISSUES, METERS, PRICES, VERSIONS } = scenario;
+  const { BATCHES, CUSTOMERS, ISSUES, METERS, OUTCOME, PRICES, VERSIONS } = scenario;
   const customers = Object.keys(CUSTOMERS) as CustomerName[];
 
   const eventsOf = (customer: CustomerName, batches: number): EventGiven[] =>
@@ -48,7 +51,50 @@ export function oracle(scenario: typeof SCENARIO): Facts {
     return aggregate(aggregation, values);
   };
 
-  const duesOf = (customer: CustomerName, period: number, batches: number, isOver: boolean): Due[] => {
+  /** What became of each claim until an instant: the first of a conversation counts, unless that was opened again in time. */
+  const outcomesOf = (customer: CustomerName, batches: number, now: number) => {
+    const events = eventsOf(customer, batches).sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+    const counting = new Set<string>();
+
+    return events
+      .filter(({ type }) => type === OUTCOME.claim)
+      .map(({ id, time, subject = '' }) => {
+        const at = Date.parse(time);
+        const dueAt = at + OUTCOME.maturationHours * HOUR_MS;
+        const isReopened = events.some(
+          event =>
+            event.type === OUTCOME.reversal &&
+            event.subject === subject &&
+            Date.parse(event.time) >= at &&
+            Date.parse(event.time) <= at + OUTCOME.reversalHours * HOUR_MS,
+        );
+        const isFirst = !counting.has(subject);
+        counting.add(subject);
+        const standing = !isFirst
+          ? 'REJECTED DUPLICATE'
+          : isReopened
+            ? 'REVERSED REVERSED'
+            : now < dueAt
+              ? 'VERIFIED'
+              : 'MATURED';
+
+        return { id, dueAt, standing };
+      });
+  };
+
+  /** What outcomes come to that became due in a period, by an instant. */
+  const outcomeDues = (customer: CustomerName, period: number, batches: number, now: number): Due[] => {
+    const [from = 0, until = 0] = (CUSTOMERS[customer].periods[period] ?? []).map(text => Date.parse(text));
+    const count = outcomesOf(customer, batches, now).filter(
+      ({ dueAt, standing }) => standing === 'MATURED' && dueAt >= from && dueAt < until,
+    ).length;
+
+    return count === 0
+      ? []
+      : [{ price: OUTCOME, version: 0, quantity: BigInt(count) * ONE, amount: BigInt(count) * units(OUTCOME.amount) }];
+  };
+
+  const usageDues = (customer: CustomerName, period: number, batches: number, isOver: boolean): Due[] => {
     const [from, until] = (CUSTOMERS[customer].periods[period] ?? []).map(text => Date.parse(text));
     const events = eventsOf(customer, batches);
 
@@ -74,6 +120,11 @@ export function oracle(scenario: typeof SCENARIO): Facts {
     );
   };
 
+  const duesOf = (customer: CustomerName, period: number, batches: number, isOver: boolean): Due[] => [
+    ...usageDues(customer, period, batches, isOver),
+    ...outcomeDues(customer, period, batches, isOver ? FOR_EVER : Date.parse(BATCHES[batches - 1]?.at ?? '')),
+  ];
+
   /** While the period runs: what nobody uses is not in it yet, and makes no threshold reached that was not before. */
   const spendOf = (customer: CustomerName, period: number, batches: number): bigint =>
     duesOf(customer, period, batches, false).reduce((total, { amount }) => total + amount, 0n);
@@ -82,18 +133,22 @@ export function oracle(scenario: typeof SCENARIO): Facts {
   const charges = customers.flatMap(customer =>
     CUSTOMERS[customer].periods.flatMap((_, period) => {
       const issued = period === 0 ? duesOf(customer, period, AT_FIRST_ISSUE, true) : [];
-      const final = duesOf(customer, period, AT_END, true);
+      const due = duesOf(customer, period, AT_END, true);
+      const isSame = (one: Due, other: Due): boolean => one.price === other.price && one.version === other.version;
+      // What is due no more is brought to zero.
+      const gone = issued.filter(old => !due.some(other => isSame(old, other)));
+      const final = [...due, ...gone.map(old => ({ ...old, quantity: 0n, amount: 0n }))];
 
       return [
         ...issued.map(due => ({ ...due, customer, period, generation: 0, invoice: period })),
-        ...final.flatMap(due => {
-          const old = issued.find(({ price, version }) => price === due.price && version === due.version);
-          const quantity = due.quantity - (old?.quantity ?? 0n);
-          const amount = due.amount - (old?.amount ?? 0n);
+        ...final.flatMap(now => {
+          const old = issued.find(other => isSame(now, other));
+          const quantity = now.quantity - (old?.quantity ?? 0n);
+          const amount = now.amount - (old?.amount ?? 0n);
 
           return quantity === 0n && amount === 0n
             ? []
-            : [{ ...due, quantity, amount, customer, period, generation: old ? 1 : 0, invoice: 1 }];
+            : [{ ...now, quantity, amount, customer, period, generation: old ? 1 : 0, invoice: 1 }];
         }),
       ];
     }),
@@ -152,6 +207,12 @@ export function oracle(scenario: typeof SCENARIO): Facts {
       })),
     ),
     buckets: customers.flatMap(customer => bucketsOf(scenario, customer, eventsOf(customer, AT_END))),
+    outcomes: customers.flatMap(customer =>
+      outcomesOf(customer, AT_END, FOR_EVER).map(({ id, dueAt, standing }) => ({
+        key: `${customer} ${id}`,
+        value: `${standing} 1 at ${new Date(dueAt).toISOString()}`,
+      })),
+    ),
     charges: charges.map(charge => ({
       key: keyOf(charge),
       value: `${text(charge.quantity)} for ${text(charge.amount)} on ${numberOf(charge.customer, charge.invoice)}`,
@@ -178,6 +239,8 @@ export function oracle(scenario: typeof SCENARIO): Facts {
     facts: [
       { key: 'outbox', value: '0 facts' },
       { key: 'deliveries asked for', value: String(firings.length + invoices.length) },
+      { key: 'claims in the intake', value: '0' },
+      { key: 'tenants asked to be settled', value: String(customers.length) },
       { key: 'tenants asked to be rated', value: String(customers.length) },
     ],
   };

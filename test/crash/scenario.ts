@@ -119,6 +119,22 @@ const PRICES: readonly PriceGiven[] = [
   },
 ];
 
+/**
+ * What a resolved conversation costs: once for each, a day after it was resolved, and nothing when it was opened again within
+ * two weeks. The rule has one version, which holds from the set-up on.
+ */
+const OUTCOME = {
+  key: 'resolved',
+  price: 'Resolved',
+  /** What the charge is called. */
+  name: 'resolved: Resolved',
+  amount: '0.990000000001',
+  claim: 'chat.resolved',
+  reversal: 'chat.reopened',
+  maturationHours: 24,
+  reversalHours: 336,
+} as const;
+
 /** Acme's alert: one threshold in per cent of its budget, one as an amount. */
 const ALERT = { budget: '100', thresholds: [{ percent: '20' }, { amount: '45' }] } as const;
 
@@ -127,6 +143,7 @@ export interface EventGiven {
   readonly customer: CustomerName;
   readonly type: string;
   readonly time: string;
+  readonly subject?: string;
   readonly properties: Readonly<Record<string, string>>;
 }
 
@@ -155,6 +172,15 @@ const seats = (id: string, customer: CustomerName, time: string, count: string, 
   fate,
 });
 
+const talk = (
+  id: string,
+  customer: CustomerName,
+  type: 'chat.resolved' | 'chat.reopened',
+  time: string,
+  subject: string,
+  fate: Fate = 'STORED',
+) => ({ id, customer, type, time, subject, properties: {}, fate });
+
 /** Three batches: two within November, and one that comes after November was invoiced. */
 const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
   {
@@ -173,6 +199,11 @@ const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
       ),
       request('a1', 'acme', '2026-11-02T08:00:00.001Z', { model: 'large', tokens: '7', user: 'ann' }, 'CONFLICT'),
       seats('s1', 'acme', '2026-11-03T00:00:00.000Z', '2'),
+      talk('o1', 'acme', 'chat.resolved', '2026-11-05T10:00:00.000Z', 'first'),
+      talk('o2', 'acme', 'chat.resolved', '2026-11-06T10:00:00.000Z', 'first'),
+      talk('o2', 'acme', 'chat.resolved', '2026-11-06T10:00:00.000Z', 'first', 'DUPLICATE'),
+      // Not a day old yet.
+      talk('o3', 'acme', 'chat.resolved', '2026-11-19T18:00:00.000Z', 'second'),
       request('y1', 'yeti', '2026-10-31T18:15:00.000Z', { model: 'mini', tokens: '1000000.5', user: 'pema' }),
       request('y2', 'yeti', '2026-11-16T00:14:59.999Z', { model: 'small', tokens: '0.000000000001', user: 'dawa' }),
       request('y3', 'yeti', '2026-11-19T06:00:00.000Z', { model: 'large', tokens: '1000', user: 'mingma' }),
@@ -186,6 +217,11 @@ const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
       request('a5', 'acme', '2026-11-25T10:00:00.000Z', { model: 'mini', tokens: '4321.000000000009', user: 'dot' }),
       request('a6', 'acme', '2026-11-25T10:14:00.000Z', { model: 'large', tokens: '2000', user: 'eve' }),
       request('a7', 'acme', '2026-11-26T10:00:00.000Z', { model: 'large', tokens: '-1', user: 'eve' }, 'REJECTED'),
+      talk('o4', 'acme', 'chat.reopened', '2026-11-22T10:00:00.000Z', 'second'),
+      // A month's end apart: resolved in November, a day old in December.
+      talk('o5', 'acme', 'chat.resolved', '2026-11-30T10:00:00.000Z', 'third'),
+      talk('o6', 'yeti', 'chat.resolved', '2026-11-29T18:14:59.999Z', 'fourth'),
+      talk('o7', 'yeti', 'chat.resolved', '2026-11-29T18:15:00.000Z', 'fifth'),
       seats('s2', 'acme', '2026-11-28T00:00:00.000Z', '5'),
       // The same moment is November in UTC and December in Kathmandu.
       request('y4', 'yeti', '2026-11-30T18:20:00.000Z', { model: 'mini', tokens: '77.7', user: 'pema' }),
@@ -198,6 +234,8 @@ const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
       request('a8', 'acme', '2026-11-10T09:00:00.000Z', { model: 'large', tokens: '400.000000000002', user: 'fay' }),
       request('a9', 'acme', '2026-12-02T09:00:00.000Z', { model: 'small', tokens: '10000.125', user: 'ann' }),
       request('a5', 'acme', '2026-11-25T10:00:00.000Z', { model: 'mini', tokens: '1', user: 'dot' }, 'CONFLICT'),
+      // Takes back what is on November's invoice.
+      talk('o8', 'acme', 'chat.reopened', '2026-11-12T10:00:00.000Z', 'first'),
     ],
   },
 ];
@@ -211,7 +249,7 @@ const ISSUES = [
 ] as const;
 
 /** All of the above, for the oracle. */
-export const SCENARIO = { CUSTOMERS, VERSIONS, METERS, PRICES, ALERT, BATCHES, ISSUES } as const;
+export const SCENARIO = { CUSTOMERS, VERSIONS, METERS, PRICES, OUTCOME, ALERT, BATCHES, ISSUES } as const;
 
 /** The ids that the set-up made. */
 export interface Ids {
@@ -227,7 +265,7 @@ export type Clock = (at: string) => void;
 /** Makes everything that stands before the first event. Run once, in the template that every point is cloned from. */
 export async function setUp(app: App, platform: string, clock: Clock): Promise<Ids> {
   clock('2026-10-01T00:00:00.000Z');
-  const { tenants, catalog, pricing, contracts, webhooks, alerts, rating } = app.services;
+  const { tenants, catalog, pricing, contracts, outcomeRules, webhooks, alerts, rating } = app.services;
   const scope = (tenantId = platform): Scope => app.scopeOf(tenantId, { kind: 'cli', id: 'set-up' });
   await tenants.createPlatform(scope(), { name: 'Platform', currency: 'USD', timeZone: 'UTC', region: 'eu' });
   const customers: Record<string, string> = {};
@@ -274,6 +312,19 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
     await pricing.publish(scope(), { versionId: version.id, effectiveAt: new Date(effectiveAt) });
   }
 
+  const { rule } = await outcomeRules.create(scope(), {
+    priceBookId: book.id,
+    key: OUTCOME.key,
+    name: 'Resolved conversation',
+    idempotencyKey: 'rule',
+  });
+  const { version: ruleVersion } = await outcomeRules.createVersion(scope(), {
+    outcomeRuleId: rule.id,
+    terms: outcomeTerms(),
+    idempotencyKey: 'rule version',
+  });
+  await outcomeRules.publish(scope(), { versionId: ruleVersion.id, effectiveAt: null });
+
   for (const [key, buyerId] of Object.entries(customers)) {
     await contracts.create(scope(), {
       buyerId,
@@ -317,10 +368,11 @@ export async function runFlow(app: App, ids: Ids, clock: Clock): Promise<void> {
   };
   const ingest = async (batch: BatchGiven): Promise<void> => {
     clock(batch.at);
-    const raw = batch.items.map(({ id, customer, type, time, properties }) => ({
+    const raw = batch.items.map(({ id, customer, type, time, subject, properties }) => ({
       id,
       type,
       time,
+      ...(subject ? { subject } : {}),
       tenant: ids.customers[customer],
       properties,
     }));
@@ -329,6 +381,13 @@ export async function runFlow(app: App, ids: Ids, clock: Clock): Promise<void> {
     await relay();
   };
   const rate = async (...customers: CustomerName[]): Promise<void> => {
+    for (const customer of customers) {
+      // Rating would judge what is due as well; jobs do it first.
+      await app.services.outcomes.settle(scope(ids.customers[customer]));
+    }
+
+    await relay();
+
     for (const customer of customers) {
       await app.services.rating.rate(scope(ids.customers[customer]));
     }
@@ -400,6 +459,18 @@ function checkReceipt(
   ) {
     throw new Error(`the batch of ${batch.at} was answered ${JSON.stringify(receipt)}`);
   }
+}
+
+function outcomeTerms(): unknown {
+  const { price, amount, claim, reversal, maturationHours, reversalHours } = OUTCOME;
+
+  return {
+    claim: { eventType: claim, filter: '' },
+    maturationHours,
+    dedupe: { scope: 'SUBJECT', windowHours: null },
+    reversal: { clause: { eventType: reversal, filter: '' }, windowHours: reversalHours },
+    prices: [{ name: price, currency: 'USD', pattern: {}, terms: { model: 'UNIT', unitAmount: amount } }],
+  };
 }
 
 function patternOf({ model }: PriceGiven): Readonly<Record<string, string>> {

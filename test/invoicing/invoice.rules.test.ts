@@ -192,6 +192,7 @@ describe('documentOf', () => {
         periodEnd: END,
         issuedAt: new Date('2026-12-02T00:00:00Z'),
         lines,
+        seals: [],
       }),
     ).toEqual({
       id: 'inv_1',
@@ -215,5 +216,24 @@ describe('documentOf', () => {
       ],
       total: '1',
     });
+  });
+
+  test('names the seal of a line that has receipts', () => {
+    const lines = linesOf([charge({ id: 'chg_1', amount: '2' }), charge({ id: 'chg_2', amount: '1' })], 'USD', START);
+    const party = { id: 'ten_1', name: 'Somebody' };
+    const document = documentOf({
+      id: 'inv_1',
+      number: 'INV-000001',
+      issuer: party,
+      customer: party,
+      currency: 'USD',
+      periodStart: START,
+      periodEnd: END,
+      issuedAt: END,
+      lines,
+      seals: [{ chargeId: 'chg_2', receipts: 3, amount: decimal('1'), hash: 'abc' }],
+    }) as { readonly lines: readonly object[] };
+    expect(document.lines[0]).not.toHaveProperty('receipts');
+    expect(document.lines[1]).toMatchObject({ chargeId: 'chg_2', receipts: 3, receiptsHash: 'abc' });
   });
 });

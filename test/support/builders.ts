@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { OutcomeTermsJson } from '../../src/outcomes/outcome-terms.rules.js';
 import type { PriceTermsJson } from '../../src/pricing/price.rules.js';
 import type { PriceWindowJson } from '../../src/pricing/window.rules.js';
 import type { Product } from './product.js';
@@ -142,6 +143,78 @@ export async function aContract(
   });
 
   return made.contract.id;
+}
+
+/** When a version of an outcome rule is published, and from when it holds. */
+interface Publication {
+  /** From now, or `publishedAt`, when absent. */
+  readonly effectiveAt?: Date;
+  /** Moves the product's clock there first, and publishes at exactly this instant: nothing holds before it is published. */
+  readonly publishedAt?: Date;
+}
+
+/**
+ * An outcome rule of a book with one version that is published. Unless told otherwise each `conversation.resolved` is an
+ * outcome at once and costs 0.99 USD; members of the terms that are not given have their defaults.
+ */
+export async function anOutcomeRule(
+  product: Product,
+  rule: Publication & {
+    readonly ownerId?: string;
+    readonly bookId: string;
+    readonly key?: string;
+    readonly terms?: Partial<OutcomeTermsJson>;
+  },
+): Promise<{ ruleId: string; versionId: string }> {
+  const { ownerId, bookId, key, terms, ...publication } = rule;
+  const made = await product.app.services.outcomeRules.create(product.scope(ownerId), {
+    priceBookId: bookId,
+    key: key ?? `rule_${randomUUID().replaceAll('-', '')}`,
+    name: 'Resolution',
+    idempotencyKey: randomUUID(),
+  });
+  const versionId = await anOutcomeVersion(product, {
+    ...publication,
+    ruleId: made.rule.id,
+    ...(ownerId ? { ownerId } : {}),
+    ...(terms ? { terms } : {}),
+  });
+
+  return { ruleId: made.rule.id, versionId };
+}
+
+/** Another published version of an outcome rule, with the same defaults. Returns its id. */
+export async function anOutcomeVersion(
+  product: Product,
+  version: Publication & {
+    readonly ownerId?: string;
+    readonly ruleId: string;
+    readonly terms?: Partial<OutcomeTermsJson>;
+  },
+): Promise<string> {
+  const { outcomeRules } = product.app.services;
+  const { ownerId, ruleId, terms, effectiveAt, publishedAt } = version;
+  const draft = await outcomeRules.createVersion(product.scope(ownerId), {
+    outcomeRuleId: ruleId,
+    terms: {
+      claim: { eventType: 'conversation.resolved', filter: '' },
+      prices: [{ name: 'Resolution', currency: 'USD', pattern: {}, terms: perUnit('0.99') }],
+      ...terms,
+    },
+    idempotencyKey: randomUUID(),
+  });
+
+  if (publishedAt) {
+    product.setClock(publishedAt);
+  }
+
+  const scope = product.scope(ownerId);
+  await outcomeRules.publish(publishedAt ? { ...scope, now: publishedAt } : scope, {
+    versionId: draft.version.id,
+    effectiveAt: effectiveAt ?? null,
+  });
+
+  return draft.version.id;
 }
 
 /** An `llm.request` event as a gateway sends it. */

@@ -150,6 +150,19 @@ describe('a meter that keeps its events', () => {
     expect(await kept(tenantId)).toEqual(expected);
   });
 
+  test('keeps a one for each event that it counts', async () => {
+    const { eventType } = await aMeterLike(product, { aggregation: 'COUNT', valueProperty: null, keepsEvents: true });
+    const tenantId = await aTenant(product);
+    await accept(product, tenantId, [
+      anEvent({ id: 'a', type: eventType, time: TIME }),
+      anEvent({ id: 'b', type: eventType, time: TIME }),
+    ]);
+    expect(await kept(tenantId)).toEqual([
+      { id: 'a', source: '', value: '1' },
+      { id: 'b', source: '', value: '1' },
+    ]);
+  });
+
   test('keeps each once where the same batches come at once', async () => {
     const { eventType, meterId } = await aMeterLike(product, { keepsEvents: true });
     const tenantId = await aTenant(product);
@@ -212,6 +225,8 @@ describe('a meter that keeps its events', () => {
     const all = await values(tenantId, [meterId], start, end);
     expect(all.map(({ value }) => value)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
     expect(all[0]).toEqual({
+      id: 'z',
+      source: '',
       meterId,
       dimensions: '{"model":"m"}',
       time: new Date('2026-11-10T09:59:59.999Z'),

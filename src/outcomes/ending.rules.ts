@@ -1,0 +1,212 @@
+import { propertyAt } from '../catalog/property.rules.js';
+import { decimal, type Decimal, ZERO } from '../money/index.js';
+import { after, type Case, type Claim, factOf, numberOf } from './claim.rules.js';
+import type { OutcomeEvent } from './outcome.rules.js';
+import type { Qualified } from './qualification.rules.js';
+
+/** What came after a claim that counts: what was taken back of it, and what is held. */
+export interface Aftermath {
+  /** What took it back; null while it stands. */
+  readonly ending: Ending | null;
+  /** The part of the value that was taken back before. */
+  readonly takenBack: Decimal;
+  /** What is to be told of a reversal that changed nothing, or of one that took a part; null for nothing. */
+  readonly note: 'PARTIAL_WITHOUT_VALUE' | 'REVERSAL_INVALID' | 'PARTLY_REVERSED' | null;
+  /** Until when a dispute holds it; null when none does. */
+  readonly heldUntil: Date | null;
+  /** When it changes by itself other than by maturing; null when never. */
+  readonly factIds: readonly string[];
+}
+
+/** What takes an outcome back. */
+export interface Ending {
+  readonly at: Date;
+  readonly reason: 'REVERSED' | 'GUARANTEE' | 'DISPUTE_ACCEPTED' | 'DISPUTE_UNANSWERED';
+  readonly fact: string;
+}
+
+/** A fact that takes back all of an outcome, or a part of its value. */
+interface Return {
+  readonly at: Date;
+  readonly fact: string;
+  /** Null for all; 'INVALID' where the event names an amount that is none. */
+  readonly amount: Decimal | 'INVALID' | null;
+}
+
+interface Held {
+  readonly endings: readonly Ending[];
+  readonly heldUntil: Date | null;
+  readonly facts: readonly string[];
+}
+
+/** In this order where several endings are of one instant. */
+const RANK = ['REVERSED', 'GUARANTEE', 'DISPUTE_ACCEPTED', 'DISPUTE_UNANSWERED'] as const;
+
+/** What the facts after a claim do to it. */
+export function aftermathOf(all: Case, qualified: Qualified): Aftermath {
+  const { claim, worth } = qualified;
+  const returns = returnsOf(all, claim);
+  const parts = partsOf(returns, worth.value);
+  const disputes = qualified.standing === 'PASSED' ? disputesOf(all, qualified) : noDispute;
+  const [ending = null] = [...parts.endings, ...guaranteesOf(all, claim), ...disputes.endings].sort(
+    (a, b) => a.at.getTime() - b.at.getTime() || RANK.indexOf(a.reason) - RANK.indexOf(b.reason),
+  );
+  const taken = parts.parts.filter(({ at }) => !ending || at <= ending.at);
+  const takenBack = taken.reduce((total, { amount }) => total.plus(amount), ZERO);
+
+  return {
+    ending,
+    takenBack,
+    note: parts.fault ?? (taken.length > 0 ? 'PARTLY_REVERSED' : null),
+    heldUntil: ending ? null : disputes.heldUntil,
+    factIds: [...taken.map(({ fact }) => fact), ...disputes.facts, ...(ending ? [ending.fact] : [])],
+  };
+}
+
+const noDispute: Held = { endings: [], heldUntil: null, facts: [] };
+
+/** Reversals by event and by mutation, within the window that the rule leaves for them. */
+function returnsOf(all: Case, { event, version, acts }: Claim): Return[] {
+  const { reversal } = version.terms;
+
+  if (!reversal) {
+    return [];
+  }
+
+  const until = after(event.time, reversal.windowHours);
+  const { clause, amountProperty, targetProperty } = reversal;
+  const sent = all.events.filter(
+    other =>
+      clause !== null &&
+      other.type === clause.eventType &&
+      other.time >= event.time &&
+      other.time <= until &&
+      isAimedAt(event, other, targetProperty) &&
+      version.filters.reversal?.matches(other) === true,
+  );
+
+  return [
+    ...sent.map(other => ({ at: other.time, fact: factOf(other), amount: amountOf(other, amountProperty) })),
+    ...acts.flatMap(act =>
+      act.kind === 'REVERSAL' && !act.isGuarantee && act.at >= event.time && act.at <= until
+        ? [{ at: act.at, fact: act.id, amount: act.amount }]
+        : [],
+    ),
+  ].sort((a, b) => a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : 1));
+}
+
+/** Whether a reversal means the claim: it is of the same subject, and names the claim's event where the rule asks for that. */
+function isAimedAt(claimed: OutcomeEvent, other: OutcomeEvent, targetProperty: string | null): boolean {
+  return (
+    claimed.subject !== null &&
+    other.subject === claimed.subject &&
+    (targetProperty === null || propertyAt(other.properties, targetProperty) === claimed.id)
+  );
+}
+
+function amountOf({ properties }: OutcomeEvent, amountProperty: string | null): Return['amount'] {
+  const given = amountProperty === null ? null : (propertyAt(properties, amountProperty) ?? null);
+
+  if (given === null) {
+    return null;
+  }
+
+  const amount = numberOf(given);
+
+  return amount?.gt(0) ? amount : 'INVALID';
+}
+
+/** Tells parts of the value from endings: all at once, or the part that uses the value up. */
+function partsOf(
+  returns: readonly Return[],
+  value: Decimal | null,
+): {
+  readonly endings: readonly Ending[];
+  readonly parts: readonly { readonly at: Date; readonly fact: string; readonly amount: Decimal }[];
+  readonly fault: 'PARTIAL_WITHOUT_VALUE' | 'REVERSAL_INVALID' | null;
+} {
+  const parts: { at: Date; fact: string; amount: Decimal }[] = [];
+  let left = value;
+  let fault: 'PARTIAL_WITHOUT_VALUE' | 'REVERSAL_INVALID' | null = null;
+
+  for (const { at, fact, amount } of returns) {
+    if (amount === 'INVALID') {
+      fault ??= 'REVERSAL_INVALID';
+    } else if (amount !== null && left === null) {
+      fault ??= 'PARTIAL_WITHOUT_VALUE';
+    } else if (amount === null || left?.lte(amount)) {
+      return { endings: [{ at, reason: 'REVERSED', fact }], parts, fault };
+    } else {
+      left = decimal((left ?? ZERO).minus(amount));
+      parts.push({ at, fact, amount });
+    }
+  }
+
+  return { endings: [], parts, fault };
+}
+
+function guaranteesOf(all: Case, { event, version, acts }: Claim): Ending[] {
+  const { guarantee } = version.terms;
+
+  if (!guarantee) {
+    return [];
+  }
+
+  const until = after(event.time, guarantee.windowHours);
+  const isWithin = (at: Date) => at >= event.time && at <= until;
+  const sent = all.events.filter(
+    other =>
+      other.type === guarantee.clause.eventType &&
+      isWithin(other.time) &&
+      isAimedAt(event, other, version.terms.reversal?.targetProperty ?? null) &&
+      version.filters.guarantee?.matches(other) === true,
+  );
+
+  return [
+    ...sent.map(other => ({ at: other.time, reason: 'GUARANTEE' as const, fact: factOf(other) })),
+    ...acts.flatMap(act =>
+      act.kind === 'REVERSAL' && act.isGuarantee && isWithin(act.at)
+        ? [{ at: act.at, reason: 'GUARANTEE' as const, fact: act.id }]
+        : [],
+    ),
+  ];
+}
+
+/** Disputes one after the other: what they end, and until when one that is open holds the outcome. */
+function disputesOf({ now }: Case, { claim, maturesAt }: Qualified): Held {
+  const { dispute } = claim.version.terms;
+
+  if (!dispute) {
+    return noDispute;
+  }
+
+  const endings: Ending[] = [];
+  const facts: string[] = [];
+  let heldUntil: Date | null = null;
+
+  for (const opened of claim.acts) {
+    if (opened.kind !== 'DISPUTE' || opened.at < maturesAt || opened.at > after(maturesAt, dispute.windowHours)) {
+      continue;
+    }
+
+    const deadline = after(opened.at, dispute.responseHours);
+    const decision = claim.acts.find(
+      act => act.kind === 'DECISION' && act.disputeId === opened.disputeId && act.at <= deadline,
+    );
+    facts.push(opened.id);
+
+    if (decision?.kind === 'DECISION') {
+      facts.push(decision.id);
+
+      if (decision.accepts) {
+        endings.push({ at: decision.at, reason: 'DISPUTE_ACCEPTED', fact: decision.id });
+      }
+    } else if (now < deadline) {
+      heldUntil = deadline;
+    } else if (dispute.whenSilent === 'CREDIT') {
+      endings.push({ at: deadline, reason: 'DISPUTE_UNANSWERED', fact: opened.id });
+    }
+  }
+
+  return { endings, heldUntil, facts };
+}

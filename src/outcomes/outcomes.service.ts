@@ -1,0 +1,246 @@
+import type { Contract, ContractsService } from '../contracts/index.js';
+import { asTenant, inTransaction, newId, type Scope } from '../platform/index.js';
+import { lockRating } from '../usage/index.js';
+import type { AnomaliesService } from './anomalies.service.js';
+import { customerOf } from './customer.rules.js';
+import type { LiveRules } from './live-rules.js';
+import { casesOf, grouped, type OutcomeCase } from './outcome-cases.js';
+import { judgeCases, LISTED, tellBatch, usageBefore } from './outcome-judging.js';
+import { matureOutcomes } from './outcome.queries.js';
+import type { LiveRule } from './outcome.rules.js';
+import {
+  dueOutcomes,
+  isAnythingDue,
+  isAnythingReceived,
+  keepEvents,
+  subjectlessFrom,
+  subjectsFrom,
+  takeIntake,
+  type CaseName,
+  type DueOutcome,
+} from './settle.queries.js';
+import { TenantRules } from './tenant-rules.js';
+
+/** So many events are taken in, and so many events' cases judged, at a time. */
+const EVENTS_AT_A_TIME = 5_000;
+const DUE_AT_A_TIME = 1_000;
+const MATURED_AT_A_TIME = 20_000;
+const NAMES_AT_A_TIME = 2_000;
+
+/** How far a run has come. */
+interface Progress {
+  /** The last outcome that was due and has been looked at: none is looked at twice in a run. */
+  due: DueOutcome | null;
+  /** Before it nothing matures any more. */
+  matured: Date;
+}
+
+/** What names the case of an outcome. */
+export interface OutcomeNamed {
+  readonly eventId: string;
+  readonly source: string;
+  readonly subject?: string | null;
+  readonly customer?: string | null;
+}
+
+/**
+ * Brings outcomes to what the facts say. A verdict is a function of the facts of a case, the rules and the instant, so
+ * everything here may be done again, in any order and any number of times.
+ */
+export class OutcomesService {
+  constructor(
+    private readonly contracts: ContractsService,
+    private readonly liveRules: LiveRules,
+    private readonly anomalies: AnomaliesService,
+  ) {}
+
+  /** Judges all that came in and all that is due for the scope's tenant, in as many transactions as it takes. */
+  async settle(scope: Scope): Promise<void> {
+    const progress = begun();
+
+    while (
+      await inTransaction(scope, async tx => {
+        await lockRating(tx);
+
+        return this.#step(tx, await this.#rulesOfAll(tx), progress);
+      })
+    ) {
+      // Until nothing is left.
+    }
+  }
+
+  /** The same within the caller's transaction, which holds the rating lock. */
+  async settleWithin(tx: Scope): Promise<void> {
+    if (!(await isAnythingDue(tx))) {
+      return;
+    }
+
+    const rules = await this.#rulesOfAll(tx);
+    const progress = begun();
+
+    while (await this.#step(tx, rules, progress)) {
+      // Until nothing is left.
+    }
+  }
+
+  /**
+   * Judges every case again that holds an event whose verdict may depend on what is in force from an instant on: of that
+   * instant or later, or still waiting for its verification or maturation then. The caller holds the rating lock.
+   */
+  async rejudge(tx: Scope, from: Date): Promise<void> {
+    const rules = await this.#rulesOfAll(tx);
+    const earliest = new Date(Math.max(0, from.getTime() - rules.longestWaitMs));
+    const done = new Set<string>();
+    const judgeNew = async (names: readonly CaseName[]): Promise<void> => {
+      const cases = await casesOf(
+        tx,
+        names.filter(({ subject }) => !done.has(subject ?? '')),
+        rules.linksCustomers,
+      );
+
+      // A case of several subjects turns up at each of them.
+      if (rules.linksCustomers) {
+        cases.forEach(({ subjects }) => subjects.forEach(subject => done.add(subject)));
+      }
+
+      await this.#judge(tx, rules, cases);
+    };
+
+    for (let after = ''; ;) {
+      const subjects = await subjectsFrom(tx, earliest, after, NAMES_AT_A_TIME);
+      await judgeNew(subjects.map(subject => ({ subject, customer: null, id: '', source: '' })));
+      after = subjects.at(-1) ?? after;
+
+      if (subjects.length < NAMES_AT_A_TIME) {
+        break;
+      }
+    }
+
+    for (let after: CaseName = { id: '', source: '', subject: null, customer: null }; ;) {
+      const names = await subjectlessFrom(tx, earliest, after, NAMES_AT_A_TIME);
+      await judgeNew(names);
+      after = names.at(-1) ?? after;
+
+      if (names.length < NAMES_AT_A_TIME) {
+        break;
+      }
+    }
+  }
+
+  /** Judges the cases of these outcomes again, for something was said of them. The caller holds the rating lock. */
+  async judge(tx: Scope, outcomes: readonly OutcomeNamed[]): Promise<void> {
+    const rules = await this.#rulesOfAll(tx);
+    const names = outcomes.map(({ eventId, source, subject = null, customer = null }) => ({
+      id: eventId,
+      source,
+      subject,
+      customer,
+    }));
+    await this.#judge(tx, rules, await casesOf(tx, names, rules.linksCustomers));
+  }
+
+  /**
+   * The rules that a contract's claims are judged by: those of its book as they are published, or, when the contract is
+   * pinned to a version of the book, those that were in force when it began, for ever. `tx` acts for the buyer.
+   */
+  async rulesOf(tx: Scope, contract: Contract): Promise<readonly LiveRule[]> {
+    const { sellerId, priceBookId, priceBookVersionId = null, startsAt } = contract;
+    const rules = await asTenant(tx, sellerId, seller => this.liveRules.ofBook(seller, priceBookId));
+
+    return priceBookVersionId === null
+      ? rules
+      : rules
+          .map(rule => ({ ...rule, versions: rule.versions.filter(({ effectiveAt }) => effectiveAt <= startsAt) }))
+          .filter(({ versions }) => versions.length > 0);
+  }
+
+  async #rulesOfAll(tx: Scope): Promise<TenantRules> {
+    const contracts = await this.contracts.all(tx);
+    const rules: (readonly LiveRule[])[] = [];
+
+    for (const contract of contracts) {
+      rules.push(await this.rulesOf(tx, contract));
+    }
+
+    return new TenantRules(contracts, rules);
+  }
+
+  /** Does one chunk of what is to be done. Returns whether there was any. */
+  async #step(tx: Scope, rules: TenantRules, progress: Progress): Promise<boolean> {
+    // What came in waits for a contract: only that says who an event's customer is.
+    if (rules.isEmpty) {
+      return false;
+    }
+
+    return (
+      (await this.#takeIn(tx, rules)) ||
+      (await this.#mature(tx, rules, progress)) ||
+      this.#judgeDue(tx, rules, progress)
+    );
+  }
+
+  async #takeIn(tx: Scope, rules: TenantRules): Promise<boolean> {
+    const taken = await takeIntake(tx, EVENTS_AT_A_TIME);
+
+    if (taken.length === 0) {
+      return false;
+    }
+
+    const events = taken.map(event => ({
+      ...event,
+      customer: customerOf(event.properties, rules.customerPropertyAt(event.time)),
+    }));
+    await keepEvents(tx, events);
+    await this.#judge(tx, rules, await casesOf(tx, events, rules.linksCustomers));
+
+    // With the last of what came in, so that what is told is all of it.
+    if (!(await isAnythingReceived(tx))) {
+      await this.anomalies.tell(tx, rules.at(tx.now)?.rules ?? []);
+    }
+
+    return true;
+  }
+
+  /**
+   * Has outcomes mature that nothing but time holds back, many at a time. Everything told of them has been judged before:
+   * what came in goes first, and acts are judged as they are told.
+   */
+  async #mature(tx: Scope, rules: TenantRules, progress: Progress): Promise<boolean> {
+    const id = newId('otb', tx.now);
+    const { startedFrom, lastDueAt, ruleIds, months, ...batch } = await matureOutcomes(tx, {
+      ruleIds: rules.maturedByTime,
+      batch: id,
+      limit: MATURED_AT_A_TIME,
+      listed: LISTED,
+      from: progress.matured,
+    });
+
+    if (batch.transitions === 0) {
+      return false;
+    }
+
+    progress.matured = lastDueAt;
+    const isForUsage = ruleIds.some(ruleId => rules.standsForUsage(ruleId));
+    await tellBatch(tx, { id, ...batch }, { months, usageSince: isForUsage ? usageBefore(startedFrom) : null });
+
+    return true;
+  }
+
+  async #judgeDue(tx: Scope, rules: TenantRules, progress: Progress): Promise<boolean> {
+    const due = await dueOutcomes(tx, progress.due, DUE_AT_A_TIME);
+    progress.due = due.at(-1) ?? progress.due;
+    await this.#judge(tx, rules, await casesOf(tx, due, rules.linksCustomers));
+
+    return due.length > 0;
+  }
+
+  async #judge(tx: Scope, rules: TenantRules, cases: readonly OutcomeCase[]): Promise<void> {
+    for (const group of grouped(cases, EVENTS_AT_A_TIME)) {
+      await judgeCases(tx, rules, group);
+    }
+  }
+}
+
+function begun(): Progress {
+  return { due: null, matured: new Date(0) };
+}

@@ -1,0 +1,338 @@
+import { propertyAt, scalarText } from '../catalog/property.rules.js';
+import { type Decimal, decimal, divide, ONE, sum, ZERO } from '../money/index.js';
+import { matchPattern } from './attribute.rules.js';
+import { after, type Case, type Claim, factOf, isSame, numberOf } from './claim.rules.js';
+import type { AgentShare, OutcomeEvent } from './outcome.rules.js';
+import type { Exclusion, QualityTerms, UnitTerms } from './outcome-terms.rules.js';
+import { verificationOf } from './verification.rules.js';
+
+/** What a claim is worth before anything was taken back. */
+export interface Worth {
+  /** Before people's share. */
+  readonly units: Decimal;
+  /** As the event tells it; null where none is read. */
+  readonly value: Decimal | null;
+  /** What is left when people's share is taken off, of 1. */
+  readonly ownShare: Decimal;
+}
+
+/** What a claim comes to by itself, before it is held against other claims. */
+export interface Qualified {
+  readonly claim: Claim;
+  /** PASSED: verified and good enough as far as is known. */
+  readonly standing: 'PASSED' | 'CLAIMED' | 'REJECTED' | 'EXPIRED';
+  readonly reason: string | null;
+  readonly verifiedAt: Date | null;
+  readonly maturesAt: Date;
+  /** When a claim that waits for its verification expires. */
+  readonly expiresAt: Date | null;
+  readonly isFree: boolean;
+  readonly worth: Worth;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly agents: readonly AgentShare[];
+  /** The facts that the answer rests on. */
+  readonly factIds: readonly string[];
+}
+
+/** A reason, or what was found, with the facts that say so. */
+type Check<T> = { readonly refused: string; readonly facts: readonly string[] } | T;
+
+const NOTHING: Worth = { units: ZERO, value: null, ownShare: ONE };
+const HUNDRED = decimal(100);
+
+/**
+ * Holds a claim against everything its rule asks for, in the order of the rule: environment, exclusions, attribution, value,
+ * evidence and verification, quality. The first that fails is the reason.
+ */
+export function qualify(all: Case, claim: Claim): Qualified {
+  const { event, version } = claim;
+  const { terms, filters } = version;
+  const { environment } = terms;
+  const isTest = filters.environment?.matches(event) === true;
+  const base = {
+    claim,
+    verifiedAt: null,
+    maturesAt: after(event.time, terms.maturationHours),
+    expiresAt: null,
+    isFree: isTest && environment?.policy === 'FREE',
+    worth: NOTHING,
+    attributes: attributesOf(terms.attributes, event),
+    agents: [],
+  };
+  const rejected = (reason: string, facts: readonly string[], found: Partial<Qualified> = {}): Qualified => ({
+    ...base,
+    ...found,
+    standing: 'REJECTED',
+    reason,
+    factIds: [factOf(event), ...facts],
+  });
+
+  if (isTest && environment?.policy === 'REJECT') {
+    return rejected('TEST_ENVIRONMENT', []);
+  }
+
+  const excluded = exclusionOf(all, claim);
+
+  if (excluded) {
+    return rejected(excluded.refused, excluded.facts);
+  }
+
+  const attribution = attributionOf(all, claim);
+
+  if ('refused' in attribution) {
+    return rejected(attribution.refused, attribution.facts);
+  }
+
+  const { agents } = attribution;
+  const worth = worthOf(claim, base.attributes);
+
+  if ('refused' in worth) {
+    return rejected(worth.refused, attribution.facts, { agents });
+  }
+
+  const verified = verificationOf(all, claim);
+  const facts = [...attribution.facts, ...verified.facts];
+  const found = { agents, worth, verifiedAt: verified.verifiedAt };
+
+  if (verified.standing === 'REJECTED') {
+    return rejected(verified.reason ?? 'VERIFICATION_FAILED', facts, found);
+  }
+
+  if (verified.standing !== 'PASSED') {
+    const { standing, reason, expiresAt } = verified;
+
+    return { ...base, ...found, standing, reason, expiresAt, factIds: [factOf(event), ...facts] };
+  }
+
+  const verifiedAt = verified.verifiedAt ?? event.time;
+  const maturesAt = verifiedAt > base.maturesAt ? verifiedAt : base.maturesAt;
+  const quality = qualityOf(all, claim, verified.score, maturesAt);
+
+  if ('refused' in quality) {
+    return rejected(quality.refused, [...facts, ...quality.facts], { ...found, maturesAt });
+  }
+
+  return {
+    ...base,
+    ...found,
+    standing: 'PASSED',
+    reason: null,
+    verifiedAt,
+    maturesAt,
+    factIds: [factOf(event), ...facts, ...quality.facts],
+  };
+}
+
+function exclusionOf(all: Case, claim: Claim): { readonly refused: string; readonly facts: readonly string[] } | null {
+  const { terms, filters } = claim.version;
+
+  for (const [index, exclusion] of terms.exclusions.entries()) {
+    const filter = filters.exclusions[index];
+    const by =
+      exclusion.eventType === null
+        ? filter?.matches(claim.event) === true
+          ? claim.event
+          : undefined
+        : all.events.find(other => isExcluding(exclusion, claim.event, other) && filter?.matches(other) === true);
+
+    if (by) {
+      return { refused: exclusion.reason, facts: by === claim.event ? [] : [factOf(by)] };
+    }
+  }
+
+  return null;
+}
+
+/** Of the same subject at any time until the window ends; of the same customer, under another subject, after the claim. */
+function isExcluding(
+  { eventType, scope, withinHours }: Exclusion,
+  claimed: OutcomeEvent,
+  other: OutcomeEvent,
+): boolean {
+  if (other.type !== eventType || isSame(claimed, other) || other.time > after(claimed.time, withinHours)) {
+    return false;
+  }
+
+  return scope === 'SUBJECT'
+    ? claimed.subject !== null && other.subject === claimed.subject
+    : claimed.customer !== null &&
+        other.customer === claimed.customer &&
+        (claimed.subject === null || other.subject !== claimed.subject) &&
+        other.time > claimed.time;
+}
+
+/** Whose work it was: the agents that touched the subject in the window before the claim. */
+function attributionOf(
+  all: Case,
+  { event, version }: Claim,
+): Check<{ readonly agents: readonly AgentShare[]; readonly facts: readonly string[] }> {
+  const { attribution } = version.terms;
+
+  if (!attribution) {
+    return { agents: [], facts: [] };
+  }
+
+  const { touch, windowHours, model, agentProperty, shareProperty } = attribution;
+  const touches = all.events.filter(
+    other =>
+      other.type === touch.eventType &&
+      event.subject !== null &&
+      other.subject === event.subject &&
+      other.time <= event.time &&
+      after(other.time, windowHours) >= event.time &&
+      version.filters.touch?.matches(other) === true,
+  );
+  const credited = model === 'FIRST' ? touches.slice(0, 1) : model === 'LAST' ? touches.slice(-1) : touches;
+
+  if (credited.length === 0) {
+    return { refused: 'OUTSIDE_ATTRIBUTION', facts: [] };
+  }
+
+  const weights = new Map<string, Decimal>();
+
+  for (const { properties } of credited) {
+    const agent = scalarText(propertyAt(properties, agentProperty)) ?? '';
+    const weight = shareProperty === null ? ONE : numberAt(properties, shareProperty);
+    weights.set(agent, (weights.get(agent) ?? ZERO).plus(weight ?? ZERO));
+  }
+
+  const total = sum(weights.values());
+  const agents = [...weights].map(([agent, weight]) => ({
+    agent,
+    // Weights that all are nothing are equal ones.
+    share: total.isZero() ? divide(ONE, decimal(weights.size)) : divide(weight, total),
+  }));
+
+  return { agents, facts: credited.map(factOf) };
+}
+
+/** What the event says that the outcome is worth. */
+function worthOf(
+  { event, version, contract, hasBadStart }: Claim,
+  attributes: Readonly<Record<string, string>>,
+): Worth | { readonly refused: string } {
+  const { terms } = version;
+  const { properties } = event;
+  const given = terms.valueProperty === null ? undefined : (propertyAt(properties, terms.valueProperty) ?? undefined);
+  const value = given === undefined ? null : numberOf(given);
+
+  if (hasBadStart) {
+    return { refused: 'STARTED_INVALID' };
+  }
+
+  if (given !== undefined && value === null) {
+    return { refused: 'VALUE_INVALID' };
+  }
+
+  if (value === null && terms.measure === 'VALUE') {
+    return { refused: 'VALUE_MISSING' };
+  }
+
+  const currency = terms.currencyProperty === null ? null : propertyAt(properties, terms.currencyProperty);
+
+  if (currency !== null && currency !== undefined && currency !== contract.currency) {
+    return { refused: 'CURRENCY_MISMATCH' };
+  }
+
+  const units = unitsOf(terms.units, event, attributes);
+
+  if ('refused' in units) {
+    return units;
+  }
+
+  const humanShare =
+    terms.humanShareProperty === null ? ZERO : numberOf(propertyAt(properties, terms.humanShareProperty) ?? 0);
+
+  return humanShare === null || humanShare.gt(HUNDRED)
+    ? { refused: 'SHARE_INVALID' }
+    : { units: units.units, value, ownShare: divide(HUNDRED.minus(humanShare), HUNDRED) };
+}
+
+/** ⌈property ÷ per⌉ × weight; by whole division and comparison, because a rounded quotient could hide the last crumb. */
+function unitsOf(
+  { property, per, weights }: UnitTerms,
+  { properties }: OutcomeEvent,
+  attributes: Readonly<Record<string, string>>,
+): { readonly units: Decimal } | { readonly refused: string } {
+  const weight = matchPattern(weights, attributes)?.units ?? ONE;
+
+  if (property === null) {
+    return { units: weight };
+  }
+
+  const given = propertyAt(properties, property) ?? undefined;
+  const count = given === undefined ? null : numberOf(given);
+
+  if (count === null) {
+    return { refused: given === undefined ? 'UNITS_MISSING' : 'UNITS_INVALID' };
+  }
+
+  const whole = count.idiv(per);
+
+  return { units: (whole.times(per).lt(count) ? whole.plus(1) : whole).times(weight) };
+}
+
+/** Whether it is good enough, as far as is known. One that has no score yet may still get it until it matures. */
+function qualityOf(
+  all: Case,
+  { event, version }: Claim,
+  verified: Decimal | null,
+  maturesAt: Date,
+): Check<{ readonly facts: readonly string[] }> {
+  const { quality } = version.terms;
+
+  if (!quality) {
+    return { facts: [] };
+  }
+
+  const rating = verified ? null : ratingOf(all, quality, event, maturesAt);
+  const score =
+    verified ?? numberAt(rating?.properties ?? {}, quality.property) ?? numberAt(event.properties, quality.property);
+  const facts = rating ? [factOf(rating)] : [];
+
+  if (score) {
+    return score.lt(quality.minimum) ? { refused: 'QUALITY_BELOW', facts } : { facts };
+  }
+
+  const mayComeYet = quality.eventType !== null && all.now < maturesAt;
+
+  return quality.whenMissing === 'REJECT' && !mayComeYet ? { refused: 'QUALITY_MISSING', facts } : { facts };
+}
+
+/** The last rating of the subject from the claim until its maturation that holds a score. */
+function ratingOf(
+  all: Case,
+  { eventType, property }: QualityTerms,
+  claimed: OutcomeEvent,
+  maturesAt: Date,
+): OutcomeEvent | null {
+  return (
+    all.events.findLast(
+      other =>
+        other.type === eventType &&
+        claimed.subject !== null &&
+        other.subject === claimed.subject &&
+        other.time >= claimed.time &&
+        other.time <= maturesAt &&
+        numberAt(other.properties, property) !== null,
+    ) ?? null
+  );
+}
+
+/** The attributes that prices and weights may depend on; one that is missing is left out. */
+function attributesOf(
+  attributes: readonly { readonly name: string; readonly property: string }[],
+  { properties }: OutcomeEvent,
+): Record<string, string> {
+  return Object.fromEntries(
+    attributes.flatMap(({ name, property }) => {
+      const text = scalarText(propertyAt(properties, property));
+
+      return text === null ? [] : [[name, text.slice(0, 128)]];
+    }),
+  );
+}
+
+function numberAt(properties: Readonly<Record<string, unknown>>, path: string): Decimal | null {
+  return numberOf(propertyAt(properties, path));
+}

@@ -1,0 +1,94 @@
+import { type Decimal, ONE, ZERO } from '../money/index.js';
+import { type BillableOutcome, type CappedOutcome, isCharged } from '../outcomes/billable.rules.js';
+import { type Cap, CAP_SCOPES, type CapScope } from '../outcomes/outcome-terms.rules.js';
+import { asOccurred, RulePrices, type RuleToRate } from './outcome-prices.rules.js';
+import { OutcomeWalk } from './outcome-walk.rules.js';
+
+/** What the caps of a rule make of a period's outcomes. */
+export interface Capped {
+  /** Those that are not charged, in the order in which they occurred. */
+  readonly capped: readonly CappedOutcome[];
+  /** Those beyond a SOFT cap, which are charged and told. */
+  readonly beyond: readonly string[];
+}
+
+/** What the outcomes of a scope have come to. */
+interface Spent {
+  readonly count: Decimal;
+  readonly amount: Decimal;
+}
+
+/**
+ * Goes over the outcomes as they occurred, whichever version judged them; the first cap of its version's list that an
+ * outcome would bring its scope above, by count or by the exact amount that it adds, is the one that it is beyond. What a
+ * HARD or FREE cap keeps out counts for nothing, so that a smaller one after it may still fit. A cap on money in another
+ * currency than the contract's is none. Outcomes that are free or paid back take no cap; one without a price adds nothing.
+ */
+export function cappedOf(rule: RuleToRate, outcomes: readonly BillableOutcome[]): Capped {
+  const prices = new RulePrices(rule);
+  const capped: CappedOutcome[] = [];
+  const beyond: string[] = [];
+
+  if (!prices.versions.some(({ terms }) => terms.caps.length > 0)) {
+    return { capped, beyond };
+  }
+
+  const scopes = CAP_SCOPES.filter(per => prices.versions.some(({ terms }) => terms.caps.some(cap => cap.per === per)));
+  const walk = new OutcomeWalk(prices);
+  const spent = new Map<string, Spent>();
+
+  for (const outcome of asOccurred(outcomes.filter(isCharged))) {
+    const caps = prices.versions[prices.placeOf(outcome.versionId)]?.terms.caps ?? [];
+    const amount = walk.peek(outcome) ?? ZERO;
+    const hit = caps.filter(cap =>
+      exceedsCap(cap, rule.currency, spent.get(scopeKey(cap.per, outcome)) ?? NOTHING, amount),
+    );
+    const mode = hit.flatMap(cap => (cap.mode === 'SOFT' ? [] : cap.mode))[0];
+
+    if (mode) {
+      capped.push({ id: outcome.id, mode });
+      continue;
+    }
+
+    if (hit.length > 0) {
+      beyond.push(outcome.id);
+    }
+
+    walk.take(outcome);
+
+    for (const per of scopes) {
+      const key = scopeKey(per, outcome);
+      const before = spent.get(key) ?? NOTHING;
+      spent.set(key, { count: before.count.plus(ONE), amount: before.amount.plus(amount) });
+    }
+  }
+
+  return { capped, beyond };
+}
+
+const NOTHING: Spent = { count: ZERO, amount: ZERO };
+
+function exceedsCap(cap: Cap, currency: string, before: Spent, amount: Decimal): boolean {
+  if (cap.count?.lt(before.count.plus(ONE))) {
+    return true;
+  }
+
+  return cap.amount?.currency === currency && before.amount.plus(amount).gt(cap.amount.amount);
+}
+
+/** One text for what a cap counts together. An outcome without a subject is a subject of its own. */
+function scopeKey(per: CapScope, { id, day, subject }: BillableOutcome): string {
+  switch (per) {
+    case 'PERIOD':
+      return per;
+
+    case 'DAY':
+      return `${per} ${day}`;
+
+    case 'SUBJECT':
+      return subject === null ? `${per}: ${id}` : `${per} ${subject}`;
+
+    default:
+      return per satisfies never;
+  }
+}

@@ -1,0 +1,22 @@
+import type { Scope } from '../platform/index.js';
+
+/** Whose key sent an event: that of the tenant whose usage it is, or of somebody above it. */
+export type SentBy = 'BUYER' | 'SELLER';
+
+/** Who else looks at events, besides meters: the room above that judges outcomes (wired in `app.ts`). */
+export interface UsageIntake {
+  /**
+   * Whether events of this type are looked at, by what a tenant or somebody above it has published. Such an event is
+   * accepted although no meter counts it; `isCounted` says whether one does. Asked once for each tenant and type of a batch,
+   * so the answer has to be at hand.
+   */
+  watches(scope: Scope, ancestors: readonly string[], eventType: string, isCounted: boolean): Promise<boolean>;
+
+  /** Takes newly accepted events of such types, in the transaction that accepts them. `tx` acts for their tenant. */
+  take(
+    tx: Scope,
+    events: readonly { readonly id: string; readonly source: string }[],
+    keyId: string,
+    party: SentBy,
+  ): Promise<void>;
+}

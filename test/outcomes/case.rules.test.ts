@@ -1,0 +1,413 @@
+import fc from 'fast-check';
+import { decimal, formatDecimal } from '../../src/money/index.js';
+import { judgeCase } from '../../src/outcomes/case.rules.js';
+import { readOutcomeTerms } from '../../src/outcomes/outcome-terms-reading.rules.js';
+import type { CaseFacts, LiveRule, OutcomeAct, OutcomeEvent, Verdict } from '../../src/outcomes/outcome.rules.js';
+import type { OutcomeTermsJson } from '../../src/outcomes/outcome-terms.rules.js';
+
+/*
+ * The judge by itself: facts in, verdicts out. The numbers of the requirements are tested through the public API
+ * (acceptance/), whole lives against an independent oracle (model/).
+ */
+
+const START = Date.parse('2026-11-02T12:00:00Z');
+const at = (hours: number): Date => new Date(START + hours * 3_600_000);
+
+type Given = Partial<OutcomeTermsJson>;
+
+const price = (unitAmount: string) => [
+  { name: 'Each', currency: 'USD', pattern: {}, terms: { model: 'UNIT' as const, unitAmount } },
+];
+
+const aRule = (id: string, given: Given = {}): LiveRule => {
+  const read = readOutcomeTerms({ claim: { eventType: id, filter: '' }, prices: price('0.99'), ...given });
+
+  if ('refusals' in read) {
+    throw new Error(JSON.stringify(read.refusals));
+  }
+
+  const { terms } = read;
+  const all = { matches: () => true };
+  const when = (wanted: unknown) => (wanted ? all : null);
+
+  return {
+    id,
+    key: id,
+    versions: [
+      {
+        id: `${id}-1`,
+        number: 1,
+        effectiveAt: new Date(0),
+        terms,
+        filters: {
+          claim: all,
+          exclusions: terms.exclusions.map(() => all),
+          environment: terms.environment ? { matches: event => event.properties['test'] === true } : null,
+          touch: when(terms.attribution),
+          reversal: when(terms.reversal?.clause),
+          guarantee: when(terms.guarantee),
+        },
+        listAmount: () => decimal(id === 'qualification' ? '9.99' : '0.99'),
+      },
+    ],
+  };
+};
+
+const anEvent = (type: string, hours: number, given: Partial<OutcomeEvent> = {}): OutcomeEvent => ({
+  id: `${type}-${hours}`,
+  source: '',
+  type,
+  time: at(hours),
+  subject: 'c1',
+  customer: null,
+  properties: {},
+  keyId: 'gateway',
+  party: 'BUYER',
+  ...given,
+});
+
+const judge = (
+  rules: readonly LiveRule[],
+  events: readonly OutcomeEvent[],
+  { now = 10_000, acts = [], endsAt = null }: { now?: number; acts?: readonly OutcomeAct[]; endsAt?: Date | null } = {},
+): readonly Verdict[] =>
+  judgeCase({
+    events,
+    acts,
+    now: at(now),
+    rulesAt: () => ({ contractId: 'ctr', currency: 'USD', endsAt, rules }),
+    outcomeId: (ruleId, event) => `${ruleId}/${event.id}`,
+  } satisfies CaseFacts);
+
+const shown = (verdicts: readonly Verdict[]) =>
+  verdicts.map(({ outcomeId, state, reason }) => `${outcomeId} ${state}${reason === null ? '' : ` ${reason}`}`);
+
+const aWord = (
+  outcomeId: string,
+  hours: number,
+  given: Partial<Extract<OutcomeAct, { kind: 'VERIFICATION' }>> = {},
+) => ({
+  kind: 'VERIFICATION' as const,
+  id: `word-${hours}`,
+  outcomeId,
+  at: at(hours),
+  passes: true,
+  verifier: 'HUMAN' as const,
+  score: null,
+  evidence: {},
+  reason: null,
+  keyId: 'reviewer',
+  party: 'SELLER' as const,
+  ...given,
+});
+
+const REVERSIBLE: Given = {
+  dedupe: { scope: 'SUBJECT', windowHours: null },
+  reversal: {
+    clause: { eventType: 'reopened', filter: '' },
+    windowHours: 336,
+    amountProperty: 'refunded',
+    targetProperty: null,
+  },
+};
+
+const VERIFIED: Given = {
+  verification: { verifiers: ['HUMAN'], parties: 'ANY', eventType: 'checked', expiresAfterHours: 168 },
+};
+
+const DISPUTABLE: Given = { dispute: { windowHours: 240, responseHours: 240, whenSilent: 'CREDIT' } };
+
+describe('what counts once', () => {
+  const resolved = aRule('resolved', REVERSIBLE);
+
+  test('is the earliest claim of a subject, whichever came first', () => {
+    const verdicts = judge([resolved], [anEvent('resolved', 5), anEvent('resolved', 1), anEvent('resolved', 3)]);
+
+    expect(shown(verdicts)).toEqual([
+      'resolved/resolved-1 MATURED',
+      'resolved/resolved-3 REJECTED DUPLICATE',
+      'resolved/resolved-5 REJECTED DUPLICATE',
+    ]);
+    expect(verdicts[1]?.instead).toBe('resolved/resolved-1');
+  });
+
+  test('counts again after it was taken back, and what it had made a duplicate stays one', () => {
+    const verdicts = judge(
+      [resolved],
+      [anEvent('resolved', 1), anEvent('resolved', 2), anEvent('reopened', 3), anEvent('resolved', 4)],
+    );
+
+    expect(shown(verdicts)).toEqual([
+      'resolved/resolved-1 REVERSED REVERSED',
+      'resolved/resolved-2 REJECTED DUPLICATE',
+      'resolved/resolved-4 MATURED',
+    ]);
+  });
+
+  test('a claim that came to nothing by itself makes room for the next', () => {
+    const verified = aRule('resolved', { ...REVERSIBLE, ...VERIFIED });
+    const events = [anEvent('resolved', 1), anEvent('resolved', 2), anEvent('reopened', 1_000)];
+    const acts = [
+      aWord('resolved/resolved-1', 3, { passes: false, reason: 'NOT_SOLVED' }),
+      aWord('resolved/resolved-2', 4, { id: 'other' }),
+    ];
+
+    expect(shown(judge([verified], events, { acts }))).toEqual([
+      'resolved/resolved-1 REJECTED NOT_SOLVED',
+      'resolved/resolved-2 MATURED',
+    ]);
+  });
+
+  test('a window begins at the claim that counts, not at the last one', () => {
+    const rolling = aRule('resolved', { dedupe: { scope: 'SUBJECT', windowHours: 48 } });
+    const events = [0, 10, 47, 50].map(hours => anEvent('resolved', hours));
+
+    expect(judge([rolling], events).map(({ state }) => state)).toEqual(['MATURED', 'REJECTED', 'REJECTED', 'MATURED']);
+  });
+
+  test('of a customer it reaches over subjects', () => {
+    const rule = aRule('resolved', {
+      customerProperty: 'customer',
+      dedupe: { scope: 'CUSTOMER', windowHours: 24 },
+    });
+    const events = [
+      anEvent('resolved', 0, { customer: 'ada', subject: 'chat' }),
+      anEvent('resolved', 20, { customer: 'ada', subject: 'mail' }),
+      anEvent('resolved', 21, { customer: 'bob', subject: 'call' }),
+    ];
+
+    expect(judge([rule], events).map(({ state }) => state)).toEqual(['MATURED', 'REJECTED', 'MATURED']);
+  });
+});
+
+describe('what is taken back', () => {
+  const rule = aRule('resolved', { ...REVERSIBLE, valueProperty: 'value' });
+
+  test('is all of it inside the window and nothing after it', () => {
+    expect(shown(judge([rule], [anEvent('resolved', 0), anEvent('reopened', 336)]))).toEqual([
+      'resolved/resolved-0 REVERSED REVERSED',
+    ]);
+    expect(shown(judge([rule], [anEvent('resolved', 0), anEvent('reopened', 337)]))).toEqual([
+      'resolved/resolved-0 MATURED',
+    ]);
+  });
+
+  test('is a part of the value, until the parts use it up', () => {
+    const claim = anEvent('resolved', 0, { properties: { value: 200 } });
+    const part = anEvent('reopened', 1, { properties: { refunded: 50 } });
+    const rest = anEvent('reopened', 2, { properties: { refunded: '150' } });
+    const [partly] = judge([rule], [claim, part]);
+    const [wholly] = judge([rule], [rest, part, claim]);
+
+    expect([
+      partly?.reason,
+      formatDecimal(partly?.units ?? decimal(0)),
+      formatDecimal(partly?.value ?? decimal(0)),
+    ]).toEqual(['PARTLY_REVERSED', '0.75', '150']);
+    expect(wholly?.state).toBe('REVERSED');
+  });
+
+  test('changes nothing, and says so, where a part is of nothing or is no number', () => {
+    const part = anEvent('reopened', 1, { properties: { refunded: 50 } });
+    const bad = anEvent('reopened', 1, { properties: { refunded: 'half' } });
+
+    expect(shown(judge([rule], [anEvent('resolved', 0), part]))).toEqual([
+      'resolved/resolved-0 MATURED PARTIAL_WITHOUT_VALUE',
+    ]);
+    expect(shown(judge([rule], [anEvent('resolved', 0), bad]))).toEqual([
+      'resolved/resolved-0 MATURED REVERSAL_INVALID',
+    ]);
+  });
+
+  test('is paid back with what was left of the value under a guarantee', () => {
+    const guaranteed = aRule('resolved', {
+      ...REVERSIBLE,
+      valueProperty: 'value',
+      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 2_000 },
+    });
+    const [verdict] = judge(
+      [guaranteed],
+      [
+        anEvent('resolved', 0, { properties: { value: '200.00' } }),
+        anEvent('reopened', 1, { properties: { refunded: 50 } }),
+        anEvent('chargeback', 500),
+      ],
+    );
+
+    expect([verdict?.state, verdict?.reason, formatDecimal(verdict?.reimbursement ?? decimal(0))]).toEqual([
+      'REVERSED',
+      'GUARANTEE',
+      '150',
+    ]);
+  });
+});
+
+describe('a verification', () => {
+  const rule = aRule('resolved', { ...VERIFIED, evidence: ['transcript'] });
+  const claim = anEvent('resolved', 0);
+  const proof = { evidence: { transcript: 'https://example.com/t/1' } };
+
+  test('does not count from the key that claimed, nor without evidence, and says why the claim still waits', () => {
+    const self = aWord('resolved/resolved-0', 1, { ...proof, keyId: 'gateway' });
+
+    expect(shown(judge([rule], [claim], { now: 2, acts: [self] }))).toEqual([
+      'resolved/resolved-0 CLAIMED SELF_VERIFICATION',
+    ]);
+    expect(shown(judge([rule], [claim], { now: 2, acts: [aWord('resolved/resolved-0', 1)] }))).toEqual([
+      'resolved/resolved-0 CLAIMED EVIDENCE_MISSING',
+    ]);
+    expect(shown(judge([rule], [claim], { now: 2, acts: [aWord('resolved/resolved-0', 1, proof)] }))).toEqual([
+      'resolved/resolved-0 MATURED',
+    ]);
+  });
+
+  test('comes too late when the claim has expired', () => {
+    const late = aWord('resolved/resolved-0', 169, proof);
+
+    expect(shown(judge([rule], [claim], { now: 167 }))).toEqual(['resolved/resolved-0 CLAIMED']);
+    expect(shown(judge([rule], [claim], { now: 168 }))).toEqual(['resolved/resolved-0 EXPIRED UNVERIFIED']);
+    expect(shown(judge([rule], [claim], { now: 200, acts: [late] }))).toEqual([
+      'resolved/resolved-0 EXPIRED UNVERIFIED',
+    ]);
+  });
+
+  test('of both parties needs one word of each', () => {
+    const both = aRule('resolved', {
+      verification: { verifiers: ['HUMAN'], parties: 'BOTH', eventType: null, expiresAfterHours: 168 },
+    });
+    const seller = aWord('resolved/resolved-0', 1);
+    const again = aWord('resolved/resolved-0', 2);
+    const buyer = aWord('resolved/resolved-0', 3, { party: 'BUYER', keyId: 'customer' });
+
+    expect(judge([both], [claim], { now: 5, acts: [seller, again] })[0]?.state).toBe('CLAIMED');
+    expect(judge([both], [claim], { now: 5, acts: [buyer, seller] })[0]?.verifiedAt).toEqual(at(3));
+  });
+});
+
+describe('exclusive outcomes', () => {
+  const group = (choice: 'HIGHEST' | 'FIRST', priority = 0): Given => ({
+    ...REVERSIBLE,
+    exclusive: { group: 'conversation', choice, priority },
+  });
+
+  test('of a subject are one, the highest; and the next when that falls away', () => {
+    const rules = [aRule('resolved', group('HIGHEST')), aRule('qualification', group('HIGHEST'))];
+    const events = [anEvent('resolved', 0), anEvent('qualification', 5)];
+
+    expect(shown(judge(rules, events))).toEqual([
+      'resolved/resolved-0 REJECTED SUPERSEDED',
+      'qualification/qualification-5 MATURED',
+    ]);
+    expect(
+      shown(
+        judge(rules, events, {
+          acts: [
+            {
+              kind: 'REVERSAL',
+              id: 'back',
+              outcomeId: 'qualification/qualification-5',
+              at: at(6),
+              amount: null,
+              isGuarantee: false,
+              reason: null,
+              keyId: 'k',
+              party: 'SELLER',
+            },
+          ],
+        }),
+      ),
+    ).toEqual(['resolved/resolved-0 MATURED', 'qualification/qualification-5 REVERSED REVERSED']);
+  });
+
+  test('do not stand back for a claim that nobody has verified', () => {
+    const rules = [aRule('resolved', group('HIGHEST')), aRule('qualification', { ...group('HIGHEST'), ...VERIFIED })];
+
+    expect(shown(judge(rules, [anEvent('resolved', 0), anEvent('qualification', 5)], { now: 10 }))).toEqual([
+      'resolved/resolved-0 MATURED',
+      'qualification/qualification-5 CLAIMED',
+    ]);
+  });
+});
+
+describe('a dispute', () => {
+  const rule = aRule('resolved', DISPUTABLE);
+  const opened: OutcomeAct = {
+    kind: 'DISPUTE',
+    id: 'opened',
+    disputeId: 'dsp',
+    outcomeId: 'resolved/resolved-0',
+    at: at(10),
+    reason: null,
+    keyId: 'customer',
+    party: 'BUYER',
+  };
+  const decided = (accepts: boolean, hours: number): OutcomeAct => ({
+    ...opened,
+    kind: 'DECISION',
+    id: 'decided',
+    accepts,
+    at: at(hours),
+  });
+  const after = (now: number, ...acts: OutcomeAct[]) =>
+    shown(judge([rule], [anEvent('resolved', 0)], { now, acts }))[0];
+
+  test('holds until it is decided or its deadline passes, and then the rule decides', () => {
+    expect(after(20, opened)).toBe('resolved/resolved-0 DISPUTED');
+    expect(after(20, opened, decided(false, 15))).toBe('resolved/resolved-0 MATURED');
+    expect(after(20, opened, decided(true, 15))).toBe('resolved/resolved-0 REVERSED DISPUTE_ACCEPTED');
+    expect(after(250, opened)).toBe('resolved/resolved-0 REVERSED DISPUTE_UNANSWERED');
+    expect(after(300, opened, decided(false, 251))).toBe('resolved/resolved-0 REVERSED DISPUTE_UNANSWERED');
+  });
+});
+
+describe('periods', () => {
+  test('an outcome that matures after its contract has ended is charged in its last period', () => {
+    const rule = aRule('resolved', { periodAnchor: 'MATURED', maturationHours: 72 });
+    const [verdict] = judge([rule], [anEvent('resolved', 0)], { endsAt: at(10) });
+
+    expect(verdict?.maturesAt).toEqual(at(72));
+    expect(verdict?.periodAt).toEqual(new Date(at(10).getTime() - 1));
+  });
+});
+
+test('verdicts do not depend on the order in which facts arrive', () => {
+  const rules = [
+    aRule('resolved', { ...REVERSIBLE, ...VERIFIED, ...DISPUTABLE, valueProperty: 'value', maturationHours: 24 }),
+    aRule('qualification', { ...REVERSIBLE, exclusive: { group: 'c', choice: 'HIGHEST', priority: 0 } }),
+  ];
+  const facts = fc.array(
+    fc.record({
+      type: fc.constantFrom('resolved', 'qualification', 'reopened', 'checked'),
+      hours: fc.integer({ min: 0, max: 400 }),
+      subject: fc.constantFrom('c1', 'c2', null),
+      properties: fc.constantFrom(
+        {},
+        { value: 10 },
+        { refunded: 4 },
+        { passes: true, verifier: 'HUMAN' },
+        { passes: false },
+      ),
+      keyId: fc.constantFrom('gateway', 'reviewer'),
+    }),
+    { maxLength: 14 },
+  );
+
+  fc.assert(
+    fc.property(facts, fc.integer({ min: 0, max: 500 }), fc.infiniteStream(fc.nat()), (given, now, numbers) => {
+      const events = given.map((fact, index) => anEvent(fact.type, fact.hours, { ...fact, id: `e${index}` }));
+      const shuffled = events
+        .map(event => ({ event, place: Number(numbers.next().value) }))
+        .sort((a, b) => a.place - b.place)
+        .map(({ event }) => event);
+      const verdicts = judge(rules, events, { now });
+
+      expect(judge(rules, shuffled, { now })).toEqual(verdicts);
+
+      // At most one live outcome for what counts once.
+      const live = verdicts.filter(({ isLive, dedupeKey }) => isLive && dedupeKey !== null);
+      const keys = live.map(({ ruleId, dedupeKey }) => `${ruleId} ${dedupeKey}`);
+      expect(new Set(keys).size).toBe(keys.length);
+    }),
+    { numRuns: 500 },
+  );
+});

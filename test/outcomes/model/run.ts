@@ -1,0 +1,173 @@
+// One run of the model: commands, then the same facts in another order to another tenant, then everything taken back.
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import type pg from 'pg';
+import type { Product } from '../../support/product.js';
+import { aTally, holds, kinds, learn, outcomeIds, plan, type Model, type Tally } from './commands.js';
+import { findingsAt } from './oracle.js';
+import { termsOf } from './terms.js';
+import { begin, factsOf, look, scopeAt, send, twinOf, type Plan, type World } from './world.js';
+
+const HOUR = 3_600_000;
+
+export interface RunOptions {
+  readonly seed: number;
+  /** At most so many. */
+  readonly commands: number;
+}
+
+/** What a run found: a sentence with the smallest facts that show it, or null. */
+export interface Told {
+  readonly failure: string | null;
+}
+
+/** Draws one run by its seed and does it; a divergence is made as small as it gets. Counts into the tally. */
+export async function run(
+  product: Product,
+  database: pg.Client,
+  { seed, commands }: RunOptions,
+  tally: Tally,
+): Promise<Told> {
+  let isFirst = true;
+  const property = fc.asyncProperty(
+    plan,
+    fc.commands([...kinds], { maxCommands: commands, size: 'max', disableReplayLog: true }),
+    async (given, told) => {
+      // What is done to make a divergence small is not counted.
+      const counted = isFirst ? tally : aTally();
+      isFirst = false;
+      await play(product, database, given, told, counted);
+    },
+  );
+  const result = await fc.check(property, { seed, numRuns: 1, unbiased: true, endOnFailure: false });
+
+  if (!result.failed) {
+    return { failure: null };
+  }
+
+  const [given, told] = result.counterexample ?? [];
+  const { errorInstance: error } = result;
+
+  return {
+    failure: [
+      `seed ${seed}`,
+      ...(given ? [planText(given)] : []),
+      ...(told ? [String(told).replaceAll('}),', '})\n')] : []),
+      error instanceof Error ? (/^at /.test(error.message) ? error.message : (error.stack ?? '')) : String(error),
+    ].join('\n'),
+  };
+}
+
+/** A plan, without what its rules leave unsaid. */
+function planText({ rules, startsAt, effectiveAt, timeZone }: Plan): string {
+  const plain: Readonly<Record<string, unknown>> = termsOf();
+  const said = rules.map(terms =>
+    Object.fromEntries(
+      Object.entries(terms).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(plain[name])),
+    ),
+  );
+
+  return [
+    `in ${timeZone} from ${new Date(startsAt).toISOString()}, rules from ${new Date(effectiveAt).toISOString()}`,
+    ...said.map(terms => JSON.stringify(terms)),
+  ].join('\n');
+}
+
+async function play(
+  product: Product,
+  database: pg.Client,
+  given: Plan,
+  told: Iterable<fc.AsyncCommand<Model, { readonly world: World }>>,
+  tally: Tally,
+): Promise<void> {
+  const world = await begin(product, database, given);
+  const model: Model = { now: given.now, serial: 0, tally };
+  await fc.asyncModelRun(() => ({ model, real: { world } }), told);
+  await tellAgain(model, world);
+  await takeAllBack(model, world);
+}
+
+/** Tells another tenant the same facts in another order, with the acts in the midst. */
+async function tellAgain(model: Model, world: World): Promise<void> {
+  const twin = await twinOf(world);
+  const events = world.events.toSorted((a, b) => (turned(a.id) < turned(b.id) ? -1 : 1));
+  const half = Math.ceil(events.length / 2);
+  await send(twin, events.slice(0, half), model.now);
+  await holds(model, twin);
+
+  // Nobody says by mutation what nobody knows yet, so what was said is carried over as it is stored.
+  for (const table of ['outcome_dispute', 'outcome_act']) {
+    const { rows } = await world.database.query<{ column: string }>(
+      `select column_name as column from information_schema.columns where table_name = $1 and column_name <> 'tenant_id'`,
+      [table],
+    );
+    const columns = rows.map(({ column }) => column).join(', ');
+    await world.database.query(
+      `insert into ${table} (tenant_id, ${columns}) select $2, ${columns} from ${table} where tenant_id = $1`,
+      [world.tenantId, twin.tenantId],
+    );
+  }
+
+  twin.acts.push(...world.acts);
+  await send(twin, events.slice(half), model.now);
+  await world.product.app.services.rating.rerate(
+    scopeAt(twin, twin.tenantId, model.now),
+    new Date(world.plan.startsAt),
+  );
+  await holds(model, twin);
+}
+
+const turned = (id: string): string => [...id].toReversed().join('');
+
+/** Takes back what can be, until nothing is left: then every charge but minimums and guarantees is nothing. */
+async function takeAllBack(model: Model, world: World): Promise<void> {
+  for (let round = 0; round < 20; round++) {
+    const live = findingsAt(factsOf(world), model.now).filter(({ isLive }) => isLive);
+    const open = live.filter(({ occurredAt, version: { terms } }) => {
+      const hours = terms.reversal?.windowHours;
+
+      return hours !== undefined && model.now <= occurredAt + hours * HOUR;
+    });
+
+    if (open.length < live.length) {
+      return;
+    }
+
+    if (live.length === 0) {
+      break;
+    }
+
+    const ids = await outcomeIds(world, open);
+    const { rows } = await world.database.query<{ id: string }>(
+      "select id from outcome where tenant_id = $1 and id = any($2) and cap is distinct from 'HARD'",
+      [world.tenantId, ids],
+    );
+
+    if (rows.length === 0) {
+      return;
+    }
+
+    await world.product.app.services.outcomeActs.reverse(
+      scopeAt(world, world.tenantId, model.now),
+      {
+        outcomeIds: rows.map(({ id }) => id),
+        idempotencyKey: randomUUID(),
+        amount: null,
+        isGuarantee: false,
+        at: null,
+        reason: null,
+      },
+      { keyId: 'key_reverses', party: 'SELLER' },
+    );
+    await learn(world, () => ({ amount: null, isGuarantee: false }));
+    await holds(model, world);
+  }
+
+  const left = (await look(world)).charges.filter(({ price_id }) => !/:(minimum|guarantee)$/.test(price_id));
+
+  if (left.length > 0) {
+    throw new Error(`everything is taken back, and there are charges: ${JSON.stringify(left)}`);
+  }
+
+  model.tally.commands['all taken back'] = (model.tally.commands['all taken back'] ?? 0) + 1;
+}
