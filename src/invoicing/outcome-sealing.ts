@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { Contract } from '../contracts/index.js';
 import { decimal, formatDecimal, sum, type Decimal } from '../money/index.js';
 import {
@@ -19,6 +20,7 @@ import {
   linksOf,
   receiptsDue,
   type ChargeReceipts,
+  type ChargeToSeal,
   type ReceiptDue,
 } from './outcome-receipt.rules.js';
 
@@ -107,53 +109,87 @@ async function receiptsOf(
   );
 }
 
+/** Writes the receipts of a charge: while one lot is on its way to the database, the next one is put into words. */
 async function writeReceipts(
   tx: Scope,
   invoice: InvoiceToSeal,
   rules: readonly LiveRule[],
   { charge, receipts }: ChargeReceipts,
 ): Promise<void> {
-  const now = tx.now.toISOString();
+  const place = { chargeId: charge.id, invoiceId: invoice.id };
+  let ready: readonly NewReceipt[] = [];
 
   for (let from = 0; from < receipts.length; from += AT_A_TIME) {
-    const chunk = receipts.slice(from, from + AT_A_TIME);
-    const ids = chunk.flatMap(({ outcomeId }) => outcomeId ?? []);
-    const outcomes = new Map((await billedOutcomes(tx, ids, LINK_PROPERTIES)).map(outcome => [outcome.id, outcome]));
-    const facts = await factHashes(tx, factsOf(outcomes.values()));
-    const previous = await lastHashes(tx, ids);
-    const written = chunk.map((due, place): NewReceipt => {
-      const id = newId('orc', tx.now);
-      const outcome = due.outcomeId === null ? null : outcomes.get(due.outcomeId);
+    const lot = receipts.slice(from, from + AT_A_TIME);
+    const known = await knownOf(tx, lot);
+    const [worded] = await Promise.all([
+      // After the statement has left: words are many, and nothing else happens meanwhile.
+      setImmediate().then(() =>
+        lot.map((due, index) => wordedOf(due, from + index + 1, { tx, invoice, rules, charge, known })),
+      ),
+      ready.length > 0 ? insertReceipts(tx, place, ready) : null,
+    ]);
+    ready = worded;
+  }
 
-      if (outcome === undefined) {
-        throw new Error(`outcome ${due.outcomeId} is charged by ${charge.id} and is not there, or its claim is not`);
-      }
-
-      const body = canonicalJson({
-        receiptId: id,
-        invoiceId: invoice.id,
-        chargeId: charge.id,
-        ...pricedBy(due, rules, outcome, invoice.currency),
-        ...saidOf(outcome, due.amount, now),
-        inputsHash: outcome && inputsHash(outcome.factIds, facts),
-        previousHash: outcome && (previous.get(outcome.id) ?? null),
-      });
-
-      return {
-        id,
-        position: from + place + 1,
-        outcomeId: due.outcomeId,
-        amount: due.amount,
-        body,
-        hash: hash('sha256', body, 'hex'),
-      };
-    });
-    await insertReceipts(tx, { chargeId: charge.id, invoiceId: invoice.id }, written);
+  if (ready.length > 0) {
+    await insertReceipts(tx, place, ready);
   }
 }
 
-function factsOf(outcomes: Iterable<BilledOutcome>): string[] {
-  return [...outcomes].flatMap(({ factIds }) => factIds);
+/** What receipts have to know besides what they are about. */
+interface Known {
+  readonly outcomes: ReadonlyMap<string, BilledOutcome>;
+  readonly facts: ReadonlyMap<string, readonly string[]>;
+  /** The hash of the last receipt of each outcome that has one. */
+  readonly previous: ReadonlyMap<string, string>;
+}
+
+async function knownOf(tx: Scope, dues: readonly ReceiptDue[]): Promise<Known> {
+  const ids = dues.flatMap(({ outcomeId }) => outcomeId ?? []);
+  const outcomes = await billedOutcomes(tx, ids, LINK_PROPERTIES);
+
+  return {
+    outcomes: new Map(outcomes.map(outcome => [outcome.id, outcome])),
+    facts: await factHashes(
+      tx,
+      outcomes.flatMap(({ factIds }) => factIds),
+    ),
+    previous: await lastHashes(tx, ids),
+  };
+}
+
+function wordedOf(
+  due: ReceiptDue,
+  position: number,
+  given: {
+    readonly tx: Scope;
+    readonly invoice: InvoiceToSeal;
+    readonly rules: readonly LiveRule[];
+    readonly charge: ChargeToSeal;
+    readonly known: Known;
+  },
+): NewReceipt {
+  const { tx, invoice, rules, charge, known } = given;
+  const { outcomeId, amount } = due;
+  const id = newId('orc', tx.now);
+  const outcome = outcomeId === null ? null : known.outcomes.get(outcomeId);
+
+  if (outcome === undefined) {
+    throw new Error(`outcome ${outcomeId} is charged by ${charge.id} and is not there, or its claim is not`);
+  }
+
+  const body = canonicalJson({
+    receiptId: id,
+    invoiceId: invoice.id,
+    chargeId: charge.id,
+    ...pricedBy(due, rules, outcome, invoice.currency),
+    ...saidOf(outcome, amount, tx.now),
+    inputsHash: outcome && inputsHash(outcome.factIds, known.facts),
+    previousHash: outcome && (known.previous.get(outcome.id) ?? null),
+  });
+
+  return { id, position, outcomeId, amount, body, hash: hash('sha256', body, 'hex') };
 }
 
 /** Which price of which version of the rule, and what it came to. */
@@ -191,7 +227,7 @@ function worthOf({ attributes, units, value }: BilledOutcome) {
 }
 
 /** What the outcome was, as it is judged now; nothing of what is reckoned on all outcomes. */
-function saidOf(outcome: BilledOutcome | null, amount: Decimal, now: string) {
+function saidOf(outcome: BilledOutcome | null, amount: Decimal, now: Date) {
   if (!outcome) {
     return { outcomeId: null };
   }
@@ -206,7 +242,7 @@ function saidOf(outcome: BilledOutcome | null, amount: Decimal, now: string) {
     state,
     reason,
     occurredAt,
-    maturedAt: maturesAt <= now ? maturesAt : null,
+    maturedAt: maturesAt <= now.toISOString() ? maturesAt : null,
     units,
     value,
     attributes: JSON.parse(outcome.attributes) as unknown,

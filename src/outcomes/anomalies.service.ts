@@ -23,8 +23,8 @@ export class AnomaliesService {
         continue;
       }
 
-      const [claims = 0, ...before] = await claimsByWeek(tx, rule.id);
-      const anomaly = anomalyOf(terms, claims, before);
+      const claims = (await isTold(tx, rule.id)) ? 0 : await claimsWithin(tx, rule.id, 0);
+      const anomaly = claims < terms.leastClaims ? null : anomalyOf(terms, claims, await weeksBefore(tx, rule.id));
 
       if (anomaly) {
         await this.#tell(tx, rule, claims, anomaly);
@@ -71,25 +71,43 @@ export class AnomaliesService {
   }
 }
 
-/**
- * The claims of a rule in the seven days up to now, and before them in each whole week since its first claim, the latest
- * first: eight at most.
- */
-async function claimsByWeek(tx: Scope, ruleId: string): Promise<number[]> {
+/** Whether something of the rule was told in the last seven days. */
+async function isTold(tx: Scope, ruleId: string): Promise<boolean> {
+  const rows = await query(
+    tx,
+    'select from outcome_anomaly where tenant_id = $1 and rule_id = $2 and told_at > $3 limit 1',
+    [tx.tenantId, ruleId, new Date(tx.now.getTime() - WEEK_MS)],
+  );
+
+  return rows.length > 0;
+}
+
+/** The claims of a rule in seven days that ended so many weeks ago; whatever lies ahead of now is in the last of them. */
+async function claimsWithin(tx: Scope, ruleId: string, weeksAgo: number): Promise<number> {
+  const end = tx.now.getTime() - weeksAgo * WEEK_MS;
+  const [row] = await query<{ n: number }>(
+    tx,
+    `select count(*)::int as n from outcome
+     where tenant_id = $1 and rule_id = $2 and occurred_at > $3 and occurred_at <= $4`,
+    [tx.tenantId, ruleId, new Date(end - WEEK_MS), weeksAgo === 0 ? 'infinity' : new Date(end)],
+  );
+
+  return row?.n ?? 0;
+}
+
+/** The claims of a rule in each whole week since its first one, but for the seven days up to now: eight weeks at most. */
+async function weeksBefore(tx: Scope, ruleId: string): Promise<number[]> {
   const [earliest] = await query<{ first: Date | null }>(
     tx,
     'select min(occurred_at) as first from outcome where tenant_id = $1 and rule_id = $2',
     [tx.tenantId, ruleId],
   );
-  const weeks = 1 + weeksKnown(earliest?.first ?? null, tx.now);
-  const rows = await query<{ week: number; claims: number }>(
-    tx,
-    `select greatest(0, floor(extract(epoch from $3::timestamptz - occurred_at) * 1000 / $4))::int as week,
-       count(*)::int as claims
-     from outcome where tenant_id = $1 and rule_id = $2 and occurred_at > $5 group by 1`,
-    [tx.tenantId, ruleId, tx.now, WEEK_MS, new Date(tx.now.getTime() - weeks * WEEK_MS)],
-  );
-  const found = new Map(rows.map(({ week, claims }) => [week, claims]));
+  const weeks = weeksKnown(earliest?.first ?? null, tx.now);
+  const counts: number[] = [];
 
-  return Array.from({ length: weeks }, (_, week) => found.get(week) ?? 0);
+  for (let week = 1; week <= weeks; week += 1) {
+    counts.push(await claimsWithin(tx, ruleId, week));
+  }
+
+  return counts;
 }

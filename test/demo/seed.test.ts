@@ -1,4 +1,5 @@
 import { importDemoBooks, seedDemo } from '../../src/demo/index.js';
+import { ticketsSince } from '../../src/demo/demo-outcomes.js';
 import { Api } from '../../src/demo/replay-api.js';
 import { priceBookFor } from '../../src/demo/replay-book.js';
 import { monthOfUsage } from '../../src/demo/traffic.js';
@@ -106,6 +107,35 @@ async function customersOf(product: Product): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, name }) => [name, id]));
 }
 
+/** How many outcomes of tickets there are by state and reason, and what all that matured are charged. */
+async function ticketsIn(product: Product): Promise<Record<string, number | string>> {
+  const tenants = await customersOf(product);
+  const counts = await asSuperuser<{ standing: string; n: number }>(
+    product.database,
+    "select concat_ws(' ', state, reason) as standing, count(*)::int as n from outcome group by 1",
+  );
+  const charges = await asSuperuser<{ tenant_id: string; amount: string }>(
+    product.database,
+    `select tenant_id, trim_scale(amount)::text as amount from charge where price_version_id like 'orv_%'`,
+  );
+  expect(charges.map(charge => charge.tenant_id)).toEqual([tenants.get('Brightdesk')]);
+
+  return {
+    ...Object.fromEntries(counts.map(({ standing, n }) => [standing, n])),
+    charged: charges[0]?.amount ?? 'nothing',
+  };
+}
+
+const TICKETS = {
+  MATURED: 32,
+  'REJECTED DUPLICATE': 3,
+  'REJECTED GREETING_ONLY': 1,
+  'REJECTED QUALITY_BELOW': 1,
+  'REVERSED REVERSED': 2,
+  // 32 × 0.99.
+  charged: '31.68',
+};
+
 describe('the demo business', () => {
   let product: Product;
   let customers: Map<string, string>;
@@ -154,6 +184,54 @@ describe('the demo business', () => {
         formatDecimal(sum(sent.map(listPriceOf)).times('1.25')),
       );
     }
+  });
+
+  test('shows tickets of Brightdesk in several states at once, and charges those that stand', async () => {
+    expect(await ticketsIn(product)).toEqual(TICKETS);
+    const { data } = await product.graphql(
+      product.platformKey,
+      `query ($id: ID!, $from: DateTime!, $until: DateTime!) {
+        tenant(id: $id) {
+          outcomes(first: 9) { edges { node { subject state reason } } }
+          outcomesOfPerson: outcomes(subject: "ticket-1033") { edges { node { id } } }
+        }
+        seller: tenant {
+          priceBooks { edges { node { outcomeRules { edges { node {
+            key name stats(tenantId: $id, from: $from, until: $until) { state reason count amount { amount } }
+          } } } } } }
+        }
+      }`,
+      { id: customers.get('Brightdesk'), from: NOW, until: new Date(NOW.getTime() + 60_000) },
+    );
+    expect(
+      data.tenant.outcomes.edges.map(({ node }: { node: Record<string, string> }) => Object.values(node).join(' ')),
+    ).toEqual([
+      'ticket-1037 REVERSED REVERSED',
+      'ticket-1036 REVERSED REVERSED',
+      'ticket-1035 REJECTED QUALITY_BELOW',
+      'ticket-1034 REJECTED GREETING_ONLY',
+      'ticket-1020 REJECTED DUPLICATE',
+      'ticket-1011 REJECTED DUPLICATE',
+      'ticket-1003 REJECTED DUPLICATE',
+      'ticket-1032 MATURED ',
+      'ticket-1031 MATURED ',
+    ]);
+    expect(data.tenant.outcomesOfPerson.edges).toEqual([]);
+    expect(data.seller.priceBooks.edges[0].node.outcomeRules.edges).toEqual([
+      {
+        node: {
+          key: 'ticket_resolved',
+          name: 'A ticket resolved by the agent',
+          stats: [
+            { state: 'MATURED', reason: null, count: 32, amount: { amount: '31.68' } },
+            { state: 'REJECTED', reason: 'DUPLICATE', count: 3, amount: { amount: '0' } },
+            { state: 'REJECTED', reason: 'GREETING_ONLY', count: 1, amount: { amount: '0' } },
+            { state: 'REJECTED', reason: 'QUALITY_BELOW', count: 1, amount: { amount: '0' } },
+            { state: 'REVERSED', reason: 'REVERSED', count: 2, amount: { amount: '0' } },
+          ],
+        },
+      },
+    ]);
   });
 
   test('has requests of every model, of both sides of a band, in batches, and with cache reads and writes', () => {
@@ -225,6 +303,12 @@ describe('the demo business', () => {
           'charge',
           'invoice',
           'usage_event',
+          'outcome_rule',
+          'outcome_rule_version',
+          'outcome_intake',
+          'outcome_event',
+          'outcome',
+          'outcome_transition',
         ]
           .map(table => `(select count(*)::int from ${table}) as ${table}`)
           .join(', ')}, (select sum(amount)::text from charge) as charged`,
@@ -284,6 +368,67 @@ describe('the demo business', () => {
       "no price book of this key's tenant has plain unit prices of input_tokens and output_tokens for gpt-1",
     );
   });
+});
+
+test('the demo, killed at each of its steps and run again hours later, has one rule and each ticket once', async () => {
+  const product = await aProduct({ now: NOW });
+  const { usage } = product.app.services;
+  const hoursLater = (hours: number) => new Date(NOW.getTime() + hours * 3_600_000);
+  const versions = () =>
+    asSuperuser<{ status: string; at: Date }>(
+      product.database,
+      'select status, effective_at as at from outcome_rule_version',
+    );
+  /** Seeds until it gets to a step that no run has got to; answers that step, or null at the end. */
+  const seedOn = async (seen: readonly string[]): Promise<string | null> => {
+    const next = new Error('killed');
+    let killedAt: string | null = null;
+    await seedDemo(product.app, product.platformId, step => {
+      if (!seen.includes(step)) {
+        killedAt = step;
+        throw next;
+      }
+    }).catch((error: unknown) => {
+      if (error !== next) {
+        throw error;
+      }
+    });
+
+    return killedAt;
+  };
+
+  try {
+    const steps: string[] = [];
+
+    for (let step = await seedOn(steps); step !== null; step = await seedOn(steps)) {
+      steps.push(step);
+      product.setClock(hoursLater(steps.length));
+
+      // Killed when tickets had been accepted and not judged.
+      if (step.startsWith('a month of usage')) {
+        const [version] = await versions();
+        const buyer = product.scope((await customersOf(product)).get('Brightdesk'));
+        const tickets = ticketsSince(version?.at ?? NOW);
+        expect(await usage.accept(buyer, tickets, { keyId: 'demo', isDryRun: false })).toMatchObject({ accepted: 42 });
+      }
+    }
+
+    expect(steps).toEqual([
+      'tenants',
+      'models and meters',
+      'price books and contracts',
+      'a month of usage, and tickets resolved',
+      'the invoices of the month before',
+      'keys',
+    ]);
+    const [version, ...others] = await versions();
+    expect([version?.status, others]).toEqual(['PUBLISHED', []]);
+    // As of the first run that came so far.
+    expect(Math.floor(((version?.at.getTime() ?? 0) - NOW.getTime()) / 3_600_000)).toBe(3);
+    expect(await ticketsIn(product)).toEqual(TICKETS);
+  } finally {
+    await product.close();
+  }
 });
 
 test('the demo leaves nothing unpriced after the promotions of its lists have ended', async () => {

@@ -374,6 +374,10 @@ describe('a simulation of an outcome rule', () => {
         newUnpriced: 0,
       },
     ]);
+    // November alone: some of it occurred, or began, in October.
+    const november = await simulated(offer.versionId, { until: new Date('2026-11-30T18:00:00Z') });
+    expect(november.items).toEqual([]);
+    expect(november.totals).toMatchObject([{ oldAmount: { amount: billed[1] }, newAmount: { amount: billed[1] } }]);
     // The facts tell of nearly everything there is.
     expect(stored?.states).toEqual(
       expect.arrayContaining([
@@ -472,6 +476,19 @@ describe('a simulation of an outcome rule', () => {
     // From when the ticket was opened on, so that it is read.
     const { items } = await simulated(rule.versionId, { from: new Date('2026-09-01T00:00:00Z') });
     expect(items).toEqual(['a: MATURED - 0.99 → REJECTED OPEN 0']);
+  });
+
+  test('finds what occurred before the compared time and is charged in it', async () => {
+    const terms = { maturationHours: 72, periodAnchor: 'MATURED' };
+    const offer = await anOffer(terms);
+    const buyerId = await aBuyer(offer);
+    product.setClock(NOW);
+    await tell(buyerId, [{ id: 'a', time: '2026-10-30T08:00:00Z', subject: 'once' }]);
+    await rate(product, buyerId);
+    expect(await charged([buyerId])).toBe('0.99');
+    const { total } = await simulated(await aDraft(offer, { ...terms, prices: each('2') }));
+    // The version that held when it occurred prices it on both sides.
+    expect(total).toBe('1 0.99 1 0.99 0 0');
   });
 
   test('lists outcomes of other rules that share an exclusive group, and leaves those that share none alone', async () => {

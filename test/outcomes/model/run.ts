@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type pg from 'pg';
 import type { Product } from '../../support/product.js';
+import { outcomeIdOf } from '../../../src/outcomes/outcome-id.js';
 import { aTally, holds, kinds, learn, outcomeIds, plan, type Model, type Tally } from './commands.js';
 import { findingsAt } from './oracle.js';
 import { termsOf } from './terms.js';
@@ -53,7 +54,7 @@ export async function run(
       `seed ${seed}`,
       ...(given ? [planText(given)] : []),
       ...(told ? [String(told).replaceAll('}),', '})\n')] : []),
-      error instanceof Error ? (/^at /.test(error.message) ? error.message : (error.stack ?? '')) : String(error),
+      error instanceof Error ? (/^(?:[^:]*: )?at /.test(error.message) ? error.message : (error.stack ?? '')) : String(error),
     ].join('\n'),
   };
 }
@@ -93,7 +94,7 @@ async function tellAgain(model: Model, world: World): Promise<void> {
   const events = world.events.toSorted((a, b) => (turned(a.id) < turned(b.id) ? -1 : 1));
   const half = Math.ceil(events.length / 2);
   await send(twin, events.slice(0, half), model.now);
-  await holds(model, twin);
+  await said('the half of it, told to another tenant', () => holds(model, twin));
 
   // Nobody says by mutation what nobody knows yet, so what was said is carried over as it is stored.
   for (const table of ['outcome_dispute', 'outcome_act']) {
@@ -102,9 +103,12 @@ async function tellAgain(model: Model, world: World): Promise<void> {
       [table],
     );
     const columns = rows.map(({ column }) => column).join(', ');
+    const ids = table === 'outcome_act' ? await twinIds(world, twin) : new Map<string, string>();
+    const read = columns.replace('outcome_id', 'coalesce(($3::jsonb)->>outcome_id, outcome_id)');
     await world.database.query(
-      `insert into ${table} (tenant_id, ${columns}) select $2, ${columns} from ${table} where tenant_id = $1`,
-      [world.tenantId, twin.tenantId],
+      `insert into ${table} (tenant_id, ${columns}) select $2, ${table === 'outcome_act' ? read : columns} from ${table}
+       where tenant_id = $1 and $3::jsonb is not null`,
+      [world.tenantId, twin.tenantId, JSON.stringify(Object.fromEntries(ids))],
     );
   }
 
@@ -114,7 +118,26 @@ async function tellAgain(model: Model, world: World): Promise<void> {
     scopeAt(twin, twin.tenantId, model.now),
     new Date(world.plan.startsAt),
   );
-  await holds(model, twin);
+  await said('all of it, told to another tenant in another order', () => holds(model, twin));
+}
+
+/** Puts before a divergence what it came of. */
+async function said(what: string, check: () => Promise<void>): Promise<void> {
+  await check().catch((error: unknown) => {
+    throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  });
+}
+
+/** What the twin's outcomes are called, by what the world's are. */
+async function twinIds(world: World, twin: World): Promise<Map<string, string>> {
+  const { outcomes } = await look(world);
+
+  return new Map(
+    outcomes.map(({ id, rule_id: ruleId, event_id: eventId, source, occurred_at: occurredAt }) => [
+      id,
+      outcomeIdOf(twin.tenantId, ruleId, { id: eventId, source }, occurredAt),
+    ]),
+  );
 }
 
 const turned = (id: string): string => [...id].toReversed().join('');
