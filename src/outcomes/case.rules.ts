@@ -152,14 +152,16 @@ function listAmountOf({ qualified, aftermath }: Standing): Decimal | null {
 
 /** Units and value after what was taken back and people's share. */
 function worthAfter(
-  { worth: { units, value, ownShare } }: Qualified,
+  { claim, worth: { units, value, ownShare } }: Qualified,
   aftermath: Aftermath | null,
 ): { readonly units: Decimal; readonly value: Decimal | null } {
   const takenBack = aftermath?.takenBack ?? ZERO;
   const left = value && decimal(value.minus(takenBack));
+  // Where the value is priced itself, the units are none of it.
+  const isShared = claim.version.terms.measure === 'UNITS' && !takenBack.isZero();
 
   return {
-    units: decimal((value && left && !takenBack.isZero() ? divide(units.times(left), value) : units).times(ownShare)),
+    units: decimal((isShared && value && left ? divide(units.times(left), value) : units).times(ownShare)),
     value: left && decimal(left.times(ownShare)),
   };
 }
@@ -222,7 +224,7 @@ function stateOf(
   }
 
   if (aftermath?.ending) {
-    return { state: 'REVERSED', reason: aftermath.ending.reason, dueAt: null };
+    return { state: 'REVERSED', reason: aftermath.ending.reason, dueAt: waitsUntil(now, qualified) };
   }
 
   const note = aftermath?.note ?? (qualified.isFree ? 'SANDBOX' : null);
@@ -244,7 +246,7 @@ function stateOf(
     : { state: 'VERIFIED', reason: note, dueAt: maturesAt };
 }
 
-/** When a claim that stands back for another comes to something by itself: it expires, or no rating has come. */
+/** When a claim that stands back, or was taken back, comes to nothing by itself all the same: it expires, or no rating has come. */
 function waitsUntil(now: Date, { claim, standing, expiresAt, maturesAt }: Qualified): Date | null {
   if (standing === 'CLAIMED') {
     return expiresAt;

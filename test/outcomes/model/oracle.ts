@@ -476,7 +476,8 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
   const before = { state: draft.state, reason: draft.reason, dueAt: draft.dueAt };
   const whole = draft.value;
   let left = draft.value;
-  let hasIdlePart = false;
+  let fault: string | null = null;
+  let isPartly = false;
   let dispute: { readonly id: string; readonly deadline: number } | null = null;
   let end: { readonly at: number; readonly reason: string } | null = null;
   const settleUntil = (instant: number): void => {
@@ -499,11 +500,14 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
     } else if (happening.kind === 'REVERSAL') {
       const { amount } = happening;
 
-      if (amount && !left) {
-        hasIdlePart = true;
+      if (amount === 'INVALID') {
+        fault ??= 'REVERSAL_INVALID';
+      } else if (amount && !left) {
+        fault ??= 'PARTIAL_WITHOUT_VALUE';
       } else {
         left = amount && left ? minus(left, amount) : null;
         end = left && isBelow(NOTHING, left) ? null : { at: happening.at, reason: 'REVERSED' };
+        isPartly = true;
       }
     } else if (happening.kind === 'DISPUTE') {
       const last = maturesAt + (terms.dispute?.windowHours ?? 0) * HOUR;
@@ -535,7 +539,7 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
   const isMatured = before.state === 'VERIFIED' && now >= maturesAt;
   Object.assign(draft, {
     state: pending ? 'DISPUTED' : isMatured ? 'MATURED' : before.state,
-    reason: hasIdlePart ? 'PARTIAL_WITHOUT_VALUE' : before.reason,
+    reason: fault ?? (isPartly ? 'PARTLY_REVERSED' : before.reason),
     dueAt: pending ? pending.deadline : before.dueAt,
   });
 
@@ -544,7 +548,7 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
 
 type Happening = { readonly at: number; readonly id: string } & (
   | { readonly kind: 'GUARANTEE' }
-  | { readonly kind: 'REVERSAL'; readonly amount: Fraction | null }
+  | { readonly kind: 'REVERSAL'; readonly amount: Fraction | 'INVALID' | null }
   | { readonly kind: 'DISPUTE' }
   | { readonly kind: 'DECISION'; readonly disputeId: string | undefined; readonly accepts: boolean }
 );
@@ -564,11 +568,21 @@ function happeningsOf({ events, acts }: TenantFacts, { key, event, terms }: Draf
       isWithin(fact.time, reversal.windowHours)
     ) {
       const isMeant = reversal.targetProperty === null || at(fact, reversal.targetProperty) === event.id;
-      const amount = reversal.amountProperty === null ? null : numberAt(fact, reversal.amountProperty);
+      const told = reversal.amountProperty === null ? 'MISSING' : readAt(fact, reversal.amountProperty);
+      const amount: Fraction | 'INVALID' | null =
+        told === 'MISSING' ? null : told === 'INVALID' || !isBelow(NOTHING, told) ? 'INVALID' : told;
       happenings.push(...(isMeant ? [{ kind: 'REVERSAL' as const, at: fact.time, id: fact.id, amount }] : []));
     }
 
-    if (guarantee && isOf(guarantee.clause, fact) && isOfSubject(fact) && isWithin(fact.time, guarantee.windowHours)) {
+    const target = reversal?.targetProperty ?? null;
+
+    if (
+      guarantee &&
+      isOf(guarantee.clause, fact) &&
+      isOfSubject(fact) &&
+      isWithin(fact.time, guarantee.windowHours) &&
+      (target === null || at(fact, target) === event.id)
+    ) {
       happenings.push({ kind: 'GUARANTEE', at: fact.time, id: fact.id });
     }
   }

@@ -7,7 +7,7 @@ import { outcomeIdOf } from '../../../src/outcomes/outcome-id.js';
 import { aTally, holds, kinds, learn, outcomeIds, plan, type Model, type Tally } from './commands.js';
 import { findingsAt } from './oracle.js';
 import { termsOf } from './terms.js';
-import { begin, factsOf, look, scopeAt, send, twinOf, type Plan, type World } from './world.js';
+import { begin, factsOf, look, scopeAt, send, settle, twinOf, type Plan, type World } from './world.js';
 
 const HOUR = 3_600_000;
 
@@ -54,7 +54,11 @@ export async function run(
       `seed ${seed}`,
       ...(given ? [planText(given)] : []),
       ...(told ? [String(told).replaceAll('}),', '})\n')] : []),
-      error instanceof Error ? (/^(?:[^:]*: )?at /.test(error.message) ? error.message : (error.stack ?? '')) : String(error),
+      error instanceof Error
+        ? /^(?:[^:]*: )?at /.test(error.message)
+          ? error.message
+          : (error.stack ?? '')
+        : String(error),
     ].join('\n'),
   };
 }
@@ -114,6 +118,8 @@ async function tellAgain(model: Model, world: World): Promise<void> {
 
   twin.acts.push(...world.acts);
   await send(twin, events.slice(half), model.now);
+  // What was said carries the names of outcomes, so these are there before anybody looks at it.
+  await settle(twin, model.now);
   await world.product.app.services.rating.rerate(
     scopeAt(twin, twin.tenantId, model.now),
     new Date(world.plan.startsAt),
