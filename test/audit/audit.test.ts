@@ -3,9 +3,19 @@ import { createHash, randomUUID } from 'node:crypto';
 import { auditLines, record, verifyChain } from '../../src/audit/index.js';
 import { firstBreak, GENESIS, type AuditLine, type SealedAuditLine } from '../../src/audit/audit.rules.js';
 import { canonicalJson, inTransaction } from '../../src/platform/index.js';
-import { anEvent, aTenant, rate } from '../support/builders.js';
+import { aContract, anEvent, aTenant, rate } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
-import { aProduct, type Product } from '../support/product.js';
+import { aKey, aProduct, type Product } from '../support/product.js';
+
+const OUTCOME_TERMS = {
+  claim: { eventType: 'conversation.resolved', filter: '' },
+  dedupe: { scope: 'SUBJECT' },
+  verification: { verifiers: ['HUMAN'], expiresAfterHours: 720 },
+  reversal: { windowHours: 336 },
+  dispute: { windowHours: 720, responseHours: 8_760, whenSilent: 'CREDIT' },
+  sampleAudit: { tolerance: '5' },
+  prices: [{ name: 'Each', currency: 'USD', pattern: [], terms: { model: 'UNIT', unitAmount: '0.99' } }],
+};
 
 /** The seal of a line as the README says it: SHA-256 over the canonical JSON of all that is in it. */
 function auditHash(line: AuditLine | SealedAuditLine): string {
@@ -625,6 +635,135 @@ describe('each mutation of the API', () => {
     expect((await lines()).filter(line => !known.has(line.xmin)).map(line => line.action)).toEqual([
       'webhook_delivery.replayed',
     ]);
+
+    // Nobody verifies or decides what it claimed or disputed itself, so somebody else does that here.
+    const other = await aKey(product.app, product.scope());
+    const buyerId = await aTenant(product);
+    await aContract(product, { buyerId, bookId: priceBook.id });
+    const { outcomeRule } = await call(
+      'outcomeRuleCreate',
+      { ...key(), priceBookId: priceBook.id, key: 'resolution', name: 'Resolution' },
+      ['outcome_rule.created'],
+      'outcome_rule',
+      'outcomeRule { id }',
+    );
+    const ruleVersion = async (): Promise<string> => {
+      const made = await call(
+        'outcomeRuleVersionCreate',
+        { ...key(), outcomeRuleId: outcomeRule.id, terms: OUTCOME_TERMS },
+        ['outcome_rule_version.created'],
+        'outcome_rule_version',
+        'outcomeRuleVersion { id }',
+      );
+
+      return made.outcomeRuleVersion.id as string;
+    };
+    await call(
+      'outcomeRuleVersionPublish',
+      { outcomeRuleVersionId: await ruleVersion() },
+      ['outcome_rule_version.published'],
+      'outcome_rule_version',
+    );
+    const withdrawn = await ruleVersion();
+    await call(
+      'outcomeRuleVersionPublish',
+      { outcomeRuleVersionId: withdrawn, effectiveAt: '2027-01-01T00:00:00Z' },
+      ['outcome_rule_version.published'],
+      'outcome_rule_version',
+    );
+    await call(
+      'outcomeRuleVersionWithdraw',
+      { outcomeRuleVersionId: withdrawn },
+      ['outcome_rule_version.withdrawn'],
+      'outcome_rule_version',
+    );
+    const claimed = (subject: string) => ({
+      tenantId: buyerId,
+      event: anEvent({
+        type: 'conversation.resolved',
+        time: product.app.clock().toISOString(),
+        subject,
+      }),
+    });
+    const claim = async (subject: string): Promise<string> => {
+      const { data } = await graphql(
+        other,
+        'mutation ($input: OutcomeClaimInput!) { outcomeClaim(input: $input) { outcomes { id } } }',
+        { input: claimed(subject) },
+      );
+
+      return data.outcomeClaim.outcomes[0].id as string;
+    };
+    const verified = async (subject: string): Promise<string> => {
+      const id = await claim(subject);
+      await call(
+        'outcomeVerify',
+        { ...key(), tenantId: buyerId, outcomeIds: [id], passes: true, verifier: 'HUMAN' },
+        ['outcome.judged', 'outcome.verified'],
+        'outcome_act',
+      );
+
+      return id;
+    };
+    await call('outcomeClaim', claimed('own'), ['outcome.judged'], 'outcome');
+    await call(
+      'outcomeReverse',
+      { ...key(), tenantId: buyerId, outcomeIds: [await claim('reversed')] },
+      ['outcome.judged', 'outcome.reversed'],
+      'outcome_act',
+    );
+    const [disputed, upheld] = [await verified('disputed'), await verified('upheld')];
+    // What was verified has matured.
+    product.setClock(new Date('2026-11-21T12:00:00Z'));
+    await product.app.services.outcomes.settle(product.scope(buyerId));
+    await call(
+      'outcomeDisputeOpen',
+      { ...key(), tenantId: buyerId, outcomeIds: [disputed], reason: 'not solved' },
+      ['outcome.judged', 'outcome_dispute.opened'],
+      'outcome_dispute',
+    );
+    const theirs = await graphql(
+      other,
+      'mutation ($input: OutcomeDisputeOpenInput!) { outcomeDisputeOpen(input: $input) { outcomeDispute { id } } }',
+      { input: { ...key(), tenantId: buyerId, outcomeIds: [upheld], reason: 'not solved' } },
+    );
+    await call(
+      'outcomeDisputeDecide',
+      {
+        ...key(),
+        tenantId: buyerId,
+        outcomeDisputeId: theirs.data.outcomeDisputeOpen.outcomeDispute.id,
+        rejectedOutcomeIds: [upheld],
+      },
+      ['outcome.judged', 'outcome_dispute.decided'],
+      'outcome_act',
+    );
+    product.setClock(new Date('2026-12-02T12:00:00Z'));
+    await product.app.services.outcomes.settle(product.scope(buyerId));
+    const { outcomeSampleAudit } = await call(
+      'outcomeSampleAuditStart',
+      { ...key(), tenantId: buyerId, outcomeRuleId: outcomeRule.id, at: '2026-11-25T00:00:00Z', sampleSize: 1 },
+      ['outcome_sample_audit.started'],
+      'outcome_sample_audit',
+      'outcomeSampleAudit { id }',
+    );
+    await call(
+      'outcomeSampleAuditFinish',
+      { ...key(), tenantId: buyerId, outcomeSampleAuditId: outcomeSampleAudit.id, wrongOutcomeIds: [] },
+      ['outcome_sample_audit.finished'],
+      'outcome_sample_audit',
+    );
+    await call(
+      'outcomeSimulationStart',
+      {
+        ...key(),
+        outcomeRuleVersionId: await ruleVersion(),
+        from: '2026-11-01T00:00:00Z',
+        until: '2026-12-01T00:00:00Z',
+      },
+      ['outcome_simulation.started'],
+      'outcome_simulation',
+    );
 
     // No mutation was forgotten here.
     expect([...open]).toEqual([]);
