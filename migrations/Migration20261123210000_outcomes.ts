@@ -99,7 +99,9 @@ export class Migration20261123210000_outcomes extends Migration {
       party text not null check (party in ('BUYER', 'SELLER')),
       primary key (tenant_id, id, source)
     )`);
-    this.addSql('create index outcome_event_by_subject on outcome_event (tenant_id, subject) where subject is not null');
+    this.addSql(
+      'create index outcome_event_by_subject on outcome_event (tenant_id, subject) where subject is not null',
+    );
     this.addSql(
       'create index outcome_event_by_customer on outcome_event (tenant_id, customer) where customer is not null',
     );
@@ -123,7 +125,7 @@ export class Migration20261123210000_outcomes extends Migration {
     )`);
     this.addSql('create index outcome_act_by_outcome on outcome_act (tenant_id, outcome_id)');
     this.addSql(
-      "create unique index outcome_act_once_in_a_dispute on outcome_act (tenant_id, dispute_id, outcome_id, kind) where dispute_id is not null",
+      'create unique index outcome_act_once_in_a_dispute on outcome_act (tenant_id, dispute_id, outcome_id, kind) where dispute_id is not null',
     );
     this.addSql(
       'create trigger outcome_act_is_final before update or delete on outcome_act for each row execute function refuse_change()',
@@ -245,7 +247,9 @@ export class Migration20261123210000_outcomes extends Migration {
     this.addSql(
       'create index outcome_receipt_by_outcome on outcome_receipt (tenant_id, outcome_id) where outcome_id is not null',
     );
-    this.addSql('create index outcome_receipt_by_invoice on outcome_receipt (tenant_id, invoice_id, charge_id, position)');
+    this.addSql(
+      'create index outcome_receipt_by_invoice on outcome_receipt (tenant_id, invoice_id, charge_id, position)',
+    );
     this.addSql(
       'create trigger outcome_receipt_is_final before update or delete on outcome_receipt for each row execute function refuse_change()',
     );

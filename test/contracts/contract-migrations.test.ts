@@ -238,9 +238,16 @@ describe('a migration of contracts', () => {
   test('asks for a job for every open contract, and again a minute later', () => {
     const moves = [{ tenantId: 'ten_1', migrationId: 'cmg_1', contractId: 'con_1' }];
     const due = (now: Date) =>
-      jobsDue({ unrated: [], unsettled: [], deliveries: [], invoices: [], simulations: [], outcomeSimulations: [], moves, now }).map(
-        ({ job, payload, key }) => [job.name, payload, key],
-      );
+      jobsDue({
+        unrated: [],
+        unsettled: [],
+        deliveries: [],
+        invoices: [],
+        simulations: [],
+        outcomeSimulations: [],
+        moves,
+        now,
+      }).map(({ job, payload, key }) => [job.name, payload, key]);
     const minute = Math.floor(NOW.getTime() / 60_000);
     expect(due(NOW)).toEqual([
       [

@@ -71,7 +71,7 @@ export function findingsAt(facts: TenantFacts, now: number): Finding[] {
       now,
     ),
   );
-  exclude(drafts);
+  exclude(drafts, now);
 
   return drafts.map(({ event: _event, terms: _terms, ...finding }) => ({
     ...finding,
@@ -463,11 +463,27 @@ function dedupe(facts: TenantFacts, drafts: readonly Draft[], now: number): void
     );
 
     if (earlier) {
-      Object.assign(draft, { state: 'REJECTED', reason: 'DUPLICATE', instead: earlier.draft.key, dueAt: null });
+      Object.assign(draft, {
+        state: 'REJECTED',
+        reason: 'DUPLICATE',
+        instead: earlier.draft.key,
+        dueAt: ownEnd(draft, now),
+      });
     } else {
       winners.push({ draft, reversedAt: takeBack(facts, draft, now) });
     }
   }
+}
+
+/** When one that stands back, or was taken back, comes to nothing by itself all the same: unverified, or never rated. */
+function ownEnd({ state, dueAt, terms, maturesAt }: Draft, now: number): number | null {
+  const { quality } = terms;
+
+  if (state === 'CLAIMED') {
+    return dueAt;
+  }
+
+  return quality?.whenMissing === 'REJECT' && quality.eventType !== null && now < maturesAt ? maturesAt : null;
 }
 
 /** What happened to an outcome that counts. Answers when it was taken back altogether. */
@@ -526,7 +542,7 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
   const over_ = end as { readonly at: number; readonly reason: string } | null;
 
   if (over_) {
-    Object.assign(draft, { state: 'REVERSED', reason: over_.reason, dueAt: null });
+    Object.assign(draft, { ...before, dueAt: ownEnd(draft, now) }, { state: 'REVERSED', reason: over_.reason });
 
     return over_.at;
   }
@@ -612,7 +628,7 @@ function happeningsOf({ events, acts }: TenantFacts, { key, event, terms }: Draf
 }
 
 /** Step 12: of the outcomes of one subject that exclude each other, the one that counts. */
-function exclude(drafts: readonly Draft[]): void {
+function exclude(drafts: readonly Draft[], now: number): void {
   const rivals = drafts.filter(
     ({ terms, subject, state }) =>
       terms.exclusive !== null && subject !== null && ['VERIFIED', 'MATURED', 'DISPUTED'].includes(state),
@@ -625,7 +641,7 @@ function exclude(drafts: readonly Draft[]): void {
     const winner = own.reduce((best, other) => (isBetter(other, best) ? other : best));
 
     for (const loser of own.filter(draft => draft !== winner)) {
-      Object.assign(loser, { state: 'REJECTED', reason: 'SUPERSEDED', instead: winner.key, dueAt: null });
+      Object.assign(loser, { state: 'REJECTED', reason: 'SUPERSEDED', instead: winner.key, dueAt: ownEnd(loser, now) });
     }
   }
 }

@@ -53,7 +53,7 @@ export async function run(
     failure: [
       `seed ${seed}`,
       ...(given ? [planText(given)] : []),
-      ...(told ? [String(told).replaceAll('}),', '})\n')] : []),
+      ...(told ? [fc.stringify(told).replaceAll('}),', '})\n')] : []),
       error instanceof Error
         ? /^(?:[^:]*: )?at /.test(error.message)
           ? error.message
