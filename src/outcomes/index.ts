@@ -1,12 +1,9 @@
 export { eventTypesOf } from './event-types.rules.js';
 export { LiveRules, outcomeCurrencies, WatchedTypes } from './live-rules.js';
 export { OutcomeRule, outcomeRuleEntities, OutcomeRuleVersion } from './outcome-rule.entity.js';
-export { indexOutcomePrices, listAmountOf, type OutcomePrices, quantityOf } from './outcome-price.rules.js';
 export { OutcomeRuleResolver, OutcomeRuleVersionsResolver } from './outcome-rule.resolver.js';
 export { OutcomeRuleType, OutcomeRuleVersionType } from './outcome-rule.types.js';
 export { OutcomeRulesService } from './outcome-rules.service.js';
-export { OutcomeVerifierEnum } from './outcome-terms.enums.js';
-export { outcomeTermsJson, readOutcomeTerms } from './outcome-terms-reading.rules.js';
 export { customerOf } from './customer.rules.js';
 export { outcomeIdOf } from './outcome-id.js';
 export { OutcomeIntake } from './outcome-intake.js';

@@ -72,7 +72,7 @@ const NO_RULE = 'NO_RULE';
 const PRICED = ['versionId', 'contractId', 'currency', 'periodAt', 'isFree', 'units', 'value', 'attributes'] as const;
 
 /** What a verdict says, as it is stored. */
-export function standingOf(verdict: Verdict): Standing {
+function standingOf(verdict: Verdict): Standing {
   const { outcomeId, state, reason, agents, ...rest } = verdict;
 
   return {

@@ -37,7 +37,7 @@ export function indexOutcomePrices(prices: readonly OutcomePrice[]): OutcomePric
 }
 
 /** What a price of the version prices of an outcome: its units, or its value; null where it has none. */
-export function quantityOf({ measure }: Pick<OutcomeTerms, 'measure'>, outcome: PricedOutcome): Decimal | null {
+function quantityOf({ measure }: Pick<OutcomeTerms, 'measure'>, outcome: PricedOutcome): Decimal | null {
   return measure === 'VALUE' ? outcome.value : outcome.units;
 }
 

@@ -5,17 +5,8 @@ import type { OutcomeTerms, Verifier } from './outcome-terms.rules.js';
  * Where an outcome stands. CLAIMED → VERIFIED → MATURED → BILLED; REJECTED, EXPIRED and REVERSED are ends that only a
  * further fact can change; DISPUTED is held until somebody decides or its deadline passes.
  */
-export const OUTCOME_STATES = [
-  'CLAIMED',
-  'VERIFIED',
-  'MATURED',
-  'BILLED',
-  'REJECTED',
-  'EXPIRED',
-  'REVERSED',
-  'DISPUTED',
-] as const;
-export type OutcomeState = (typeof OUTCOME_STATES)[number];
+export type OutcomeState =
+  'CLAIMED' | 'VERIFIED' | 'MATURED' | 'BILLED' | 'REJECTED' | 'EXPIRED' | 'REVERSED' | 'DISPUTED';
 
 /** Whose key told a fact: the tenant whose outcome it is, or somebody above it. */
 export type Party = 'BUYER' | 'SELLER';

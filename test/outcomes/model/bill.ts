@@ -212,7 +212,7 @@ function leastOf(terms: OutcomeTermsJson, contract: ContractGiven, period: Stret
 }
 
 /** The calendar month of the zone that holds an instant, clipped to the contract. */
-export function periodOf({ startsAt, endsAt }: ContractGiven, instant: number, timeZone: string): Stretch {
+function periodOf({ startsAt, endsAt }: ContractGiven, instant: number, timeZone: string): Stretch {
   const month = monthOf(instant, timeZone);
 
   return {

@@ -51,7 +51,7 @@ export const over = (a: Fraction, b: Fraction): Fraction => reduced(a.top * b.bo
 export const total = (parts: Iterable<Fraction>): Fraction => [...parts].reduce(plus, NOTHING);
 
 /** Below zero when `a` is less than `b`, above when it is more. */
-export function order(a: Fraction, b: Fraction): number {
+function order(a: Fraction, b: Fraction): number {
   const difference = a.top * b.bottom - b.top * a.bottom;
 
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;

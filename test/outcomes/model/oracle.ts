@@ -83,7 +83,7 @@ export function findingsAt(facts: TenantFacts, now: number): Finding[] {
 /** What names the finding of a rule on an event. */
 export const keyOf = (ruleId: string, eventId: string, source: string): string => `${ruleId} ${eventId} ${source}`;
 
-export function contractAt({ contracts }: TenantFacts, at: number): ContractGiven | null {
+function contractAt({ contracts }: TenantFacts, at: number): ContractGiven | null {
   return contracts.find(({ startsAt, endsAt }) => startsAt <= at && (endsAt === null || at < endsAt)) ?? null;
 }
 
