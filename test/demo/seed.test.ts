@@ -327,7 +327,7 @@ describe('the demo business', () => {
         product.database,
         `select b.name, count(p.id)::int as prices from price_book b
          join price_book_version v on v.price_book_id = b.id join price p on p.version_id = v.id
-         where b.tenant_id = $1 group by b.id, b.name order by b.id`,
+         where b.tenant_id = $1 group by b.id, b.name order by b.name`,
         [product.platformId],
       );
     const charges = () => asSuperuser(product.database, 'select id, amount::text from charge order by id');
@@ -339,10 +339,10 @@ describe('the demo business', () => {
     const entered = await books();
     expect(steps).toBeGreaterThan(70);
     expect(entered).toEqual([
-      { name: 'Meridian prices', prices: 29 },
-      { name: 'OpenAI list prices', prices: 4_612 },
       { name: 'Anthropic list prices', prices: 1_936 },
       { name: 'Google Gemini list prices', prices: 50 },
+      { name: 'Meridian prices', prices: 29 },
+      { name: 'OpenAI list prices', prices: 4_612 },
     ]);
     await importDemoBooks(product.app, product.platformId, () => undefined);
     expect(await books()).toEqual(entered);

@@ -383,7 +383,7 @@ describe('outcome rules', () => {
       ],
       [
         'a guarantee that does not compile',
-        { guarantee: { clause: { eventType: 'g', filter: '(' }, windowHours: 1 } },
+        { guarantee: { clause: { eventType: 'g', filter: '(' }, windowHours: 1 }, valueProperty: 'value' },
         ['guarantee', 'clause', 'filter'],
       ],
       ['customers that nobody names', { dedupe: { scope: 'CUSTOMER' } }, ['dedupe', 'scope']],

@@ -318,10 +318,15 @@ describe('readOutcomeTerms', () => {
     ['a reversal without a window', { reversal: {} }, ['reversal.windowHours']],
     [
       'a guarantee without events',
-      { guarantee: { windowHours: 1 } },
+      { guarantee: { windowHours: 1 }, valueProperty: 'value' },
       ['guarantee.clause', 'guarantee.clause.eventType'],
     ],
-    ['a guarantee with a misspelled member', { guarantee: { ...guarantee, hours: 1 } }, ['guarantee.hours']],
+    [
+      'a guarantee with a misspelled member',
+      { guarantee: { ...guarantee, hours: 1 }, valueProperty: 'value' },
+      ['guarantee.hours'],
+    ],
+    ['a guarantee of a value that is nowhere', { guarantee }, ['valueProperty']],
     ['usage that is replaced and not named', { usage: { relation: 'REPLACE' } }, ['usage.meterIds']],
     ['usage to fall back on and not named', { usage: { relation: 'FALLBACK', meterIds: [] } }, ['usage.meterIds']],
     ['a meter twice', { usage: { relation: 'REPLACE', meterIds: ['m', 'm'] } }, ['usage.meterIds.1']],

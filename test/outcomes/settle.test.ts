@@ -61,7 +61,6 @@ describe('settling', () => {
       expect(await rows('select 1 from outcome_intake where tenant_id = $1', tenantId)).toEqual([]);
       expect(await outcomesOf(product, tenantId)).toEqual([
         {
-          id: expect.stringMatching(/^out_01[0-9A-HJKMNP-TV-Z]{24}$/),
           rule_id: ruleId,
           version_id: versionId,
           version_number: 1,
@@ -554,9 +553,7 @@ describe('settling', () => {
     expect(await stepsOf(product, tenantId)).toEqual({
       a: ['1 - MATURED', '2 MATURED MATURED PARTLY_REVERSED', '3 MATURED MATURED PARTLY_REVERSED'],
     });
-    expect(await outcomesOf(product, tenantId)).toMatchObject([
-      { value: 100, units: 0.5, fact_ids: ['a', 'r1', 'r2'] },
-    ]);
+    expect(await outcomesOf(product, tenantId)).toMatchObject([{ value: 100, units: 1, fact_ids: ['a', 'r1', 'r2'] }]);
     expect(await months(tenantId)).toEqual([{ month: '2026-11-01', n: '3' }]);
   });
 

@@ -119,8 +119,9 @@ export async function standings(product: Product, tenantId: string): Promise<Rec
 export async function outcomesOf(product: Product, tenantId: string): Promise<Record<string, unknown>[]> {
   const rows = await asSuperuser<{ row: Record<string, unknown> }>(
     product.database,
-    `select to_jsonb(o) - 'tenant_id' - 'contract_id' - 'n' - 'created_at' - 'changed_at' as row from outcome o
-     where tenant_id = $1 order by id`,
+    `select to_jsonb(o) - '{id,tenant_id,contract_id,n,created_at,changed_at}'::text[]
+         || jsonb_build_object('instead', (select event_id from outcome w where w.tenant_id = o.tenant_id and w.id = o.instead)) as row
+     from outcome o where tenant_id = $1 order by occurred_at, event_id, source, rule_id`,
     [tenantId],
   );
 
