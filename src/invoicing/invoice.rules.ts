@@ -1,3 +1,4 @@
+import { DateTime } from 'luxon';
 import { formatDecimal, roundMoney, sum, type Decimal } from '../money/index.js';
 
 /** A charge that is to be a line. */
@@ -25,21 +26,34 @@ export interface Line {
 
 /**
  * The lines of an invoice, in the order they are printed: the invoice's own period first, adjustments of earlier ones
- * after it. A charge that comes to nothing at all is no line.
+ * after it, named by the month of the customer's zone that they adjust. A charge that comes to nothing at all is no line.
  */
-export function linesOf(charges: readonly BillableCharge[], currency: string, periodStart: Date): Line[] {
+export function linesOf(
+  charges: readonly BillableCharge[],
+  {
+    currency,
+    periodStart,
+    timeZone,
+  }: { readonly currency: string; readonly periodStart: Date; readonly timeZone: string },
+): Line[] {
   return charges
     .filter(charge => !charge.amount.isZero() || !charge.quantity.isZero())
-    .map(charge => ({
-      chargeId: charge.id,
-      description: charge.priceName,
-      quantity: charge.quantity,
-      exactAmount: charge.amount,
-      amount: roundMoney(charge.amount, currency),
-      serviceStart: charge.periodStart,
-      serviceEnd: charge.periodEnd,
-      isAdjustment: charge.generation > 0 || charge.periodStart < periodStart,
-    }))
+    .map(charge => {
+      const isAdjustment = charge.generation > 0 || charge.periodStart < periodStart;
+
+      return {
+        chargeId: charge.id,
+        description: isAdjustment
+          ? `${monthText(charge.periodStart, timeZone)} adjustment: ${charge.priceName}`
+          : charge.priceName,
+        quantity: charge.quantity,
+        exactAmount: charge.amount,
+        amount: roundMoney(charge.amount, currency),
+        serviceStart: charge.periodStart,
+        serviceEnd: charge.periodEnd,
+        isAdjustment,
+      };
+    })
     .sort(
       (a, b) =>
         Number(a.isAdjustment) - Number(b.isAdjustment) ||
@@ -47,6 +61,11 @@ export function linesOf(charges: readonly BillableCharge[], currency: string, pe
         (a.description < b.description ? -1 : a.description > b.description ? 1 : 0) ||
         (a.chargeId < b.chargeId ? -1 : 1),
     );
+}
+
+/** The month of an instant in a zone, such as `Nov 2026`; the same in every locale of the machine. */
+function monthText(at: Date, timeZone: string): string {
+  return DateTime.fromJSDate(at, { zone: timeZone }).setLocale('en').toFormat('LLL yyyy');
 }
 
 /** Sums lines that are already rounded: a total never disagrees with what is printed above it. */

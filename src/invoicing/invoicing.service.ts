@@ -180,7 +180,7 @@ export class InvoicingService {
       // What cannot or need not be issued is put off, so that it does not stand in the way of others that are due.
       if ((await countUnpriced(tx, invoice.contractId, invoice.periodStart, invoice.periodEnd)) > 0) {
         invoice.dueAt = new Date(tx.now.getTime() + UNPRICED_WAIT_MS);
-      } else if (toLines(await this.#billable(tx, invoice), invoice).length === 0) {
+      } else if ((await this.#toLines(tx, invoice)).length === 0) {
         invoice.dueAt = new Date(tx.now.getTime() + EMPTY_WAIT_MS);
       } else {
         await this.#issue(tx, invoice, false);
@@ -201,8 +201,8 @@ export class InvoicingService {
     }
 
     const charges = await this.#billable(tx, invoice);
-    const lines = toLines(charges, invoice);
     const customer = await this.tenants.own(tx);
+    const lines = toLines(charges, invoice, customer.timeZone);
     // Before the issuer's series is locked: a hundred thousand receipts take their time.
     const seals = await sealOutcomes(tx, invoice, charges, { rating: this.outcomes, timeZone: customer.timeZone });
     const { number, issuer } = await asTenant(tx, invoice.issuerId, async own => ({
@@ -284,7 +284,7 @@ export class InvoicingService {
       const invoice = await this.#find(tx, invoiceId);
 
       if (invoice.status === 'DRAFT') {
-        return toLines(await this.#billable(tx, invoice), invoice);
+        return this.#toLines(tx, invoice);
       }
 
       return tx.em.find(InvoiceLine, { invoiceId }, { orderBy: { position: 'asc' } });
@@ -311,6 +311,13 @@ export class InvoicingService {
     }
 
     return invoice;
+  }
+
+  /** What a draft would say if it were issued now. */
+  async #toLines(tx: Scope, draft: Invoice): Promise<Line[]> {
+    const { timeZone } = await this.tenants.own(tx);
+
+    return toLines(await this.#billable(tx, draft), draft, timeZone);
   }
 
   /** The open charges that belong on a draft: those of its own period, and those of earlier periods that are issued. */
@@ -346,7 +353,7 @@ async function takeNumber(issuer: Scope, invoiceId: string): Promise<bigint> {
   return number;
 }
 
-function toLines(charges: readonly ChargeRow[], invoice: Invoice): Line[] {
+function toLines(charges: readonly ChargeRow[], { currency, periodStart }: Invoice, timeZone: string): Line[] {
   return linesOf(
     charges.map(charge => ({
       id: charge.id,
@@ -357,7 +364,6 @@ function toLines(charges: readonly ChargeRow[], invoice: Invoice): Line[] {
       periodEnd: charge.period_end,
       generation: charge.generation,
     })),
-    invoice.currency,
-    invoice.periodStart,
+    { currency, periodStart, timeZone },
   );
 }

@@ -41,11 +41,14 @@ export function comparedLines(
 ): readonly ComparedLine[] {
   const prices = new Map(charges.map(({ id, price }) => [id, price]));
 
-  return linesOf(charges, currency, periodStart).flatMap(({ chargeId, quantity, exactAmount, amount }) => {
-    const price = prices.get(chargeId);
+  // What a line is called is not compared, so whose months they are does not matter.
+  return linesOf(charges, { currency, periodStart, timeZone: 'UTC' }).flatMap(
+    ({ chargeId, quantity, exactAmount, amount }) => {
+      const price = prices.get(chargeId);
 
-    return price ? [{ price, quantity, exactAmount, amount }] : [];
-  });
+      return price ? [{ price, quantity, exactAmount, amount }] : [];
+    },
+  );
 }
 
 /** Old and new lines by price, the one whose rounded amount changes most first. A side without lines is zero. */

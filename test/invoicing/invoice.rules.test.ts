@@ -28,8 +28,7 @@ const charge = (given: Omit<Partial<BillableCharge>, 'amount'> & { readonly amou
 const rounded = (amounts: readonly string[], currency: string): string[] =>
   linesOf(
     amounts.map(amount => charge({ amount })),
-    currency,
-    START,
+    { currency, periodStart: START, timeZone: 'UTC' },
   ).map(line => formatDecimal(line.amount));
 
 describe('linesOf', () => {
@@ -53,7 +52,7 @@ describe('linesOf', () => {
     ['KWD', '0.0025', '0.002'],
     ['KWD', '1.23451', '1.235'],
   ])('rounds %s %s half-even to %s', (currency, exact, expected) => {
-    const [line] = linesOf([charge({ amount: exact })], currency, START);
+    const [line] = linesOf([charge({ amount: exact })], { currency, periodStart: START, timeZone: 'UTC' });
     expect(formatDecimal(line?.amount ?? decimal(-1))).toBe(expected);
     expect(formatDecimal(line?.exactAmount ?? decimal(-1))).toBe(formatDecimal(decimal(exact)));
   });
@@ -64,9 +63,27 @@ describe('linesOf', () => {
   });
 
   test('leaves out what comes to nothing at all, and keeps what only comes to no money', () => {
-    expect(linesOf([charge({ amount: '0', quantity: decimal(0) })], 'USD', START)).toEqual([]);
-    expect(linesOf([charge({ amount: '0', quantity: decimal(7) })], 'USD', START)).toHaveLength(1);
-    expect(linesOf([charge({ amount: '1', quantity: decimal(0) })], 'USD', START)).toHaveLength(1);
+    expect(
+      linesOf([charge({ amount: '0', quantity: decimal(0) })], {
+        currency: 'USD',
+        periodStart: START,
+        timeZone: 'UTC',
+      }),
+    ).toEqual([]);
+    expect(
+      linesOf([charge({ amount: '0', quantity: decimal(7) })], {
+        currency: 'USD',
+        periodStart: START,
+        timeZone: 'UTC',
+      }),
+    ).toHaveLength(1);
+    expect(
+      linesOf([charge({ amount: '1', quantity: decimal(0) })], {
+        currency: 'USD',
+        periodStart: START,
+        timeZone: 'UTC',
+      }),
+    ).toHaveLength(1);
   });
 
   test('marks what is of an earlier period, or came after its invoice, as an adjustment', () => {
@@ -78,8 +95,15 @@ describe('linesOf', () => {
         charge({ id: 'again', amount: '3', ...earlier, generation: 1 }),
         charge({ id: 'own again', amount: '4', generation: 1 }),
       ],
-      'USD',
-      START,
+      { currency: 'USD', periodStart: START, timeZone: 'Europe/Zurich' },
+    );
+    expect(new Map(lines.map(line => [line.chargeId, line.description]))).toEqual(
+      new Map([
+        ['own', 'Tokens'],
+        ['earlier', 'Oct 2026 adjustment: Tokens'],
+        ['again', 'Oct 2026 adjustment: Tokens'],
+        ['own again', 'Nov 2026 adjustment: Tokens'],
+      ]),
     );
     expect(new Map(lines.map(line => [line.chargeId, line.isAdjustment]))).toEqual(
       new Map([
@@ -102,7 +126,8 @@ describe('linesOf', () => {
       charge({ id: '1', amount: '1', priceName: 'B' }),
       charge({ id: '0', amount: '1', priceName: 'A' }),
     ];
-    const order = (given: readonly BillableCharge[]) => linesOf(given, 'USD', START).map(line => line.chargeId);
+    const order = (given: readonly BillableCharge[]) =>
+      linesOf(given, { currency: 'USD', periodStart: START, timeZone: 'UTC' }).map(line => line.chargeId);
     expect(order(charges)).toEqual(['0', '1', '2', '3', '4', '5']);
     expect(order(charges.toReversed())).toEqual(['0', '1', '2', '3', '4', '5']);
   });
@@ -110,7 +135,11 @@ describe('linesOf', () => {
 
 describe('totalOf', () => {
   test('is the sum of the rounded lines, and zero for none', () => {
-    const lines = linesOf([charge({ amount: '0.006' }), charge({ amount: '0.006' })], 'USD', START);
+    const lines = linesOf([charge({ amount: '0.006' }), charge({ amount: '0.006' })], {
+      currency: 'USD',
+      periodStart: START,
+      timeZone: 'UTC',
+    });
     expect(formatDecimal(totalOf(lines))).toBe('0.02');
     expect(formatDecimal(totalOf([]))).toBe('0');
   });
@@ -124,8 +153,7 @@ describe('totalOf', () => {
           const exact = drawn.map(([digits, shift]) => formatDecimal(decimal(digits).shiftedBy(-shift)));
           const lines = linesOf(
             exact.map(amount => charge({ amount })),
-            currency,
-            START,
+            { currency, periodStart: START, timeZone: 'UTC' },
           );
           const total = totalOf(lines);
           const half = decimal(1).shiftedBy(-minorDigits(currency)).times(decimal('0.5'));
@@ -180,7 +208,11 @@ describe('numberText', () => {
 
 describe('documentOf', () => {
   test('says everything, with decimal strings and instants in UTC', () => {
-    const lines = linesOf([charge({ id: 'chg_1', amount: '1.005', quantity: decimal('2.50') })], 'USD', START);
+    const lines = linesOf([charge({ id: 'chg_1', amount: '1.005', quantity: decimal('2.50') })], {
+      currency: 'USD',
+      periodStart: START,
+      timeZone: 'UTC',
+    });
     expect(
       documentOf({
         id: 'inv_1',
@@ -219,7 +251,11 @@ describe('documentOf', () => {
   });
 
   test('names the seal of a line that has receipts', () => {
-    const lines = linesOf([charge({ id: 'chg_1', amount: '2' }), charge({ id: 'chg_2', amount: '1' })], 'USD', START);
+    const lines = linesOf([charge({ id: 'chg_1', amount: '2' }), charge({ id: 'chg_2', amount: '1' })], {
+      currency: 'USD',
+      periodStart: START,
+      timeZone: 'UTC',
+    });
     const party = { id: 'ten_1', name: 'Somebody' };
     const document = documentOf({
       id: 'inv_1',

@@ -666,8 +666,8 @@ describe('invoicing', () => {
       const next = await draft(tenantId);
       const found = await lines(tenantId, next.id);
       expect(found.map(line => [line.description, line.quantity, line.amount, line.isAdjustment])).toEqual([
-        ['Corrected', '5', '2.5', true],
-        ['Tokens', '-5', '-10', true],
+        ['Oct 2026 adjustment: Corrected', '5', '2.5', true],
+        ['Oct 2026 adjustment: Tokens', '-5', '-10', true],
       ]);
       product.setClock(at('2026-12-01T00:00:00Z'));
       const { invoice } = await issue(tenantId, next.id);
@@ -727,8 +727,8 @@ describe('invoicing', () => {
       await product.app.services.rating.rerate(product.scope(tenantId), effectiveAt);
       const found = await lines(tenantId, next.id);
       expect(found.map(line => [line.description, line.amount])).toEqual([
-        ['Mended', '10'],
-        ['Tokens', '-10'],
+        ['Oct 2026 adjustment: Mended', '10'],
+        ['Oct 2026 adjustment: Tokens', '-10'],
       ]);
     });
   });

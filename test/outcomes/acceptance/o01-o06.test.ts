@@ -323,7 +323,7 @@ describe('O5: an outcome matures, in the period in which it occurred or in that 
     await work(sale, '2026-12-03T20:00:00Z');
     expect(await invoices(sale)).toEqual({
       '2026-11': { status: 'ISSUED', total: '1.5', lines: [['resolution: Each', '1', '1.5']] },
-      '2026-12': { status: 'DRAFT', total: '1.5', lines: [['2026-11 adjustment: resolution: Each', '1', '1.5']] },
+      '2026-12': { status: 'DRAFT', total: '1.5', lines: [['Nov 2026 adjustment: resolution: Each', '1', '1.5']] },
     });
   });
 });

@@ -193,7 +193,7 @@ describe('O8: of exclusive outcomes of a subject one counts', () => {
         total: '9',
         lines: [
           ['qualification: Each', '1', '9.99'],
-          ['2026-11 adjustment: resolution: Each', '-1', '-0.99'],
+          ['Nov 2026 adjustment: resolution: Each', '-1', '-0.99'],
         ],
       },
     });

@@ -63,7 +63,7 @@ describe('O13: an outcome is taken back within its window, also from a closed pe
     expect(await standings(sale)).toEqual({ a: 'REVERSED REVERSED' });
     expect(await invoices(sale)).toEqual({
       '2026-11': { status: 'ISSUED', total: '0.99', lines: [['resolution: Each', '1', '0.99']] },
-      '2026-12': { status: 'DRAFT', total: '-0.99', lines: [['2026-11 adjustment: resolution: Each', '-1', '-0.99']] },
+      '2026-12': { status: 'DRAFT', total: '-0.99', lines: [['Nov 2026 adjustment: resolution: Each', '-1', '-0.99']] },
     });
   });
 
@@ -126,8 +126,8 @@ describe('O14: a part is taken back, and a guarantee pays back', () => {
       status: 'DRAFT',
       total: '-201',
       lines: [
-        ['2026-11 adjustment: resolution: Fee', '-200', '-1'],
-        ['2026-11 adjustment: resolution: guarantee', '0', '-200'],
+        ['Nov 2026 adjustment: resolution: Fee', '-200', '-1'],
+        ['Nov 2026 adjustment: resolution: guarantee', '0', '-200'],
       ],
     });
   });
@@ -171,7 +171,7 @@ describe('O15: what is taken back is as if it had never happened, whatever tier 
       '2026-12': {
         status: 'DRAFT',
         total: '-0.85',
-        lines: [['2026-11 adjustment: resolution: Graduated', '-1', '-0.85']],
+        lines: [['Nov 2026 adjustment: resolution: Graduated', '-1', '-0.85']],
       },
     });
   });
@@ -202,7 +202,7 @@ describe('O16: what was taken back may be achieved again', () => {
     expect(await live(sale)).toBe(1);
     expect((await invoices(sale))['2026-12']?.lines).toEqual([
       ['resolution: Each', '1', '0.99'],
-      ['2026-11 adjustment: resolution: Each', '-1', '-0.99'],
+      ['Nov 2026 adjustment: resolution: Each', '-1', '-0.99'],
     ]);
     expect(Object.values(await standings(sale)).sort()).toEqual(['MATURED', 'REJECTED DUPLICATE', 'REVERSED REVERSED']);
   });

@@ -82,7 +82,7 @@ describe('O19: a sample stands for all', () => {
   test('O19: sample 100 of 2,000 at $1.00, 8 wrong (> 5 % tolerance): −8 % = −$160.00', async () => {
     expect(await invoices(await audited(8))).toEqual({
       '2026-11': { status: 'ISSUED', total: '2000', lines: [['resolution: Each', '2000', '2000']] },
-      '2026-12': { status: 'DRAFT', total: '-160', lines: [['2026-11 adjustment: resolution: audit', '0', '-160']] },
+      '2026-12': { status: 'DRAFT', total: '-160', lines: [['Nov 2026 adjustment: resolution: audit', '0', '-160']] },
     });
   });
 
@@ -117,7 +117,7 @@ describe('O20: what comes late, and in whichever order', () => {
         total: '2.09',
         lines: [
           ['resolution: Each', '1', '1.1'],
-          ['2026-11 adjustment: resolution: Each', '1', '0.99'],
+          ['Nov 2026 adjustment: resolution: Each', '1', '0.99'],
         ],
       },
     });
@@ -333,7 +333,7 @@ describe('O20: by the product’s own jobs', () => {
     market.product.setClock(instant('2027-12-04T00:00:00Z'));
     await send(sale, [claim('late', '2027-11-03T00:00:00Z')]);
     await until(async () => (await totals(sale))['2027-12'] === '0.99', 30);
-    expect((await invoices(sale))['2027-12']?.lines).toEqual([['2027-11 adjustment: resolution: Each', '1', '0.99']]);
+    expect((await invoices(sale))['2027-12']?.lines).toEqual([['Nov 2027 adjustment: resolution: Each', '1', '0.99']]);
     // It came with a subject of its own; the same conversation again is nothing.
     await send(sale, [claim('again', '2027-12-03T00:00:00Z', {}, 'late')]);
     await until(async () => (await standings(sale))['again'] === 'REJECTED DUPLICATE');

@@ -90,7 +90,7 @@ export async function invoices(
   const { invoices: found } = await read(
     sale,
     `invoices(first: 12) { edges { node { status periodStart total { amount } lines(first: 20) { edges { node {
-       description quantity amount { amount } isAdjustment serviceStart } } } } } }`,
+       description quantity amount { amount } } } } } } }`,
   );
   const month = (time: string) => monthOf(sale, time);
 
@@ -100,11 +100,7 @@ export async function invoices(
       {
         status: node.status,
         total: node.total.amount,
-        lines: node.lines.edges.map(({ node: line }: Data) => [
-          line.isAdjustment ? `${month(line.serviceStart)} adjustment: ${line.description}` : line.description,
-          line.quantity,
-          line.amount.amount,
-        ]),
+        lines: node.lines.edges.map(({ node: line }: Data) => [line.description, line.quantity, line.amount.amount]),
       },
     ]),
   );
