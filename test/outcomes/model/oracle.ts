@@ -47,7 +47,13 @@ export interface Finding {
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type Draft = Writable<Finding> & { readonly event: EventFact; readonly terms: OutcomeTermsJson };
+interface Draft extends Writable<Finding> {
+  readonly event: EventFact;
+  readonly terms: OutcomeTermsJson;
+  /** The value as the event says it, and the part of it that is no person's work. */
+  whole: Fraction | null;
+  kept: Fraction;
+}
 
 /** What the facts say of every claim at an instant, in the order of (occurred, event id, source, rule). */
 export function findingsAt(facts: TenantFacts, now: number): Finding[] {
@@ -73,7 +79,7 @@ export function findingsAt(facts: TenantFacts, now: number): Finding[] {
   );
   exclude(drafts, now);
 
-  return drafts.map(({ event: _event, terms: _terms, ...finding }) => ({
+  return drafts.map(({ event: _event, terms: _terms, whole: _whole, kept: _kept, ...finding }) => ({
     ...finding,
     isLive: ['CLAIMED', 'VERIFIED', 'MATURED', 'DISPUTED'].includes(finding.state),
     dueAt: finding.state === 'VERIFIED' ? finding.maturesAt : finding.dueAt,
@@ -160,6 +166,8 @@ function claimOf(facts: TenantFacts, contract: ContractGiven, rule: RuleGiven, e
     dedupeUntil: null,
     units: null,
     value: null,
+    whole: null,
+    kept: WHOLE,
     reimbursement: NOTHING,
     attributes: attributesOf(terms, event),
     agents: [],
@@ -288,7 +296,10 @@ function measure(draft: Draft, contract: ContractGiven): string | null {
   const kept = share === 'MISSING' ? WHOLE : minus(WHOLE, over(share, HUNDRED));
   const weight = fraction(narrowest(weights, draft.attributes)?.units ?? '1');
   draft.units = times(times(ceiling(over(size, fraction(per))), weight), kept);
-  draft.value = value === null || value === 'MISSING' ? null : times(value, kept);
+  // People's share is taken off what reversals leave, and the guarantee pays back without it.
+  draft.whole = value === null || value === 'MISSING' ? null : value;
+  draft.kept = kept;
+  draft.value = draft.whole && times(draft.whole, kept);
 
   return null;
 }
@@ -490,8 +501,8 @@ function ownEnd({ state, dueAt, terms, maturesAt }: Draft, now: number): number 
 function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null {
   const { terms, maturesAt } = draft;
   const before = { state: draft.state, reason: draft.reason, dueAt: draft.dueAt };
-  const whole = draft.value;
-  let left = draft.value;
+  const { whole, kept } = draft;
+  let left = whole;
   let fault: string | null = null;
   let isPartly = false;
   let dispute: { readonly id: string; readonly deadline: number } | null = null;
@@ -551,7 +562,7 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
     draft.units = over(times(draft.units, left), whole);
   }
 
-  draft.value = left;
+  draft.value = left && times(left, kept);
   const isMatured = before.state === 'VERIFIED' && now >= maturesAt;
   Object.assign(draft, {
     state: pending ? 'DISPUTED' : isMatured ? 'MATURED' : before.state,

@@ -259,11 +259,20 @@ export async function offer(world: World, events: readonly EventFact[], now: num
   return accepted;
 }
 
-/** Judges and rates what is due, as the jobs do. */
+/** Judges and rates what is due, as the jobs do: a month that ends opens the next, which asks for another rating. */
 export async function settle(world: World, now: number): Promise<void> {
   const { outcomes, rating } = world.product.app.services;
   await outcomes.settle(scopeAt(world, world.tenantId, now));
-  await rating.rate(scopeAt(world, world.tenantId, now));
+
+  for (let isLeft = true; isLeft;) {
+    await rating.rate(scopeAt(world, world.tenantId, now));
+    const { rowCount } = await world.database.query(
+      `select from usage_touch t left join rating_mark m using (tenant_id, month)
+       where tenant_id = $1 and (m.n is null or t.n > m.n or m.due_at <= $2)`,
+      [world.tenantId, new Date(now)],
+    );
+    isLeft = rowCount !== 0;
+  }
 }
 
 /** What the product has of outcomes, charges and usage without a price. */
