@@ -15,7 +15,7 @@ events, changes of rules, moves of the clock, invoices) and compares every outco
 oracle after every command; then tells a second tenant the same facts in another order, and takes everything back.
 
   --runs <n>      how many runs (300)
-  --commands <n>  at most so many commands in a run (60)
+  --commands <n>  so many commands in a run (60), those that find nothing to speak about not counted
   --seed <n>      seed of the first run; the others count on from it (1)
   --help
 

@@ -30,11 +30,6 @@ export interface Tally {
 
 export const aTally = (): Tally => ({ commands: {}, comparisons: 0, outcomes: 0, amounts: 0 });
 
-/** The product's side, as the commands see it. */
-export interface Real {
-  readonly world: World;
-}
-
 export const plan: fc.Arbitrary<Plan> = fc.record({
   timeZone: fc.constantFrom('UTC', 'America/New_York', 'Asia/Kathmandu'),
   startsAt: fc.constantFrom(Date.UTC(2026, 7, 1), Date.UTC(2026, 7, 11, 12)),
@@ -43,14 +38,11 @@ export const plan: fc.Arbitrary<Plan> = fc.record({
   rules: twoRules,
 });
 
-abstract class Told implements fc.AsyncCommand<Model, Real> {
+/** One thing that is told to both. */
+export abstract class Told {
   abstract readonly name: string;
 
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: Model, { world }: Real): Promise<void> {
+  async run(model: Model, world: World): Promise<void> {
     if (await this.tell(model, world)) {
       model.tally.commands[this.name] = (model.tally.commands[this.name] ?? 0) + 1;
     }
@@ -628,7 +620,7 @@ const keys = fc.constantFrom('key_a', 'key_b', 'key_c', 'key_d');
 const place = fc.nat(1_000);
 
 /** The kinds of commands, with how often each is drawn. */
-export const kinds: readonly fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
+export const kinds: readonly fc.Arbitrary<Told>[] = [
   claim.map(draft => new Claims(draft)),
   claim.map(draft => new Claims(draft)),
   claim.map(draft => new Claims(draft)),
