@@ -170,7 +170,11 @@ describe('the oracle of outcomes', () => {
       ],
     });
 
-    expect(counted(facts, NOON + 168 * HOUR - 1)).toEqual({ MATURED: 470, CLAIMED: 30 });
+    expect(counted(facts, NOON + 168 * HOUR - 1)).toEqual({
+      MATURED: 470,
+      CLAIMED: 10,
+      'CLAIMED SELF_VERIFICATION': 20,
+    });
     expect(counted(facts, NOON + 168 * HOUR)).toEqual({ MATURED: 470, 'EXPIRED UNVERIFIED': 30 });
     expect(amountOf(facts)).toBe('465.3');
   });

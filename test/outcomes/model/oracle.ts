@@ -316,15 +316,19 @@ function verifyAndRate(facts: TenantFacts, draft: Draft, now: number): Draft {
     const { expiresAfterHours, verifiers, parties } = terms.verification;
     const expiry = event.time + expiresAfterHours * HOUR;
     const passed: Word[] = [];
-    let lacksEvidence = false;
+    let ignored: string | null = null;
     let failure: Word | null = null;
 
     for (const word of told) {
-      const isHeard =
-        word.keyId !== event.keyId && word.at <= expiry && (verifiers as readonly string[]).includes(word.verifier);
+      const isHeard = word.at <= expiry && (verifiers as readonly string[]).includes(word.verifier);
       const isComplete = parties === 'ANY' ? passed.length > 0 : new Set(passed.map(({ party }) => party)).size === 2;
 
       if (!isHeard || isComplete || failure) {
+        continue;
+      }
+
+      if (word.keyId === event.keyId) {
+        ignored = 'SELF_VERIFICATION';
         continue;
       }
 
@@ -332,8 +336,9 @@ function verifyAndRate(facts: TenantFacts, draft: Draft, now: number): Draft {
         failure = word;
       } else if (terms.evidence.every(name => isThere(name, word.evidence))) {
         passed.push(word);
+        ignored = null;
       } else {
-        lacksEvidence = true;
+        ignored = 'EVIDENCE_MISSING';
       }
     }
 
@@ -351,7 +356,7 @@ function verifyAndRate(facts: TenantFacts, draft: Draft, now: number): Draft {
           : {
               state: 'CLAIMED',
               dueAt: expiry,
-              reason: lacksEvidence ? 'EVIDENCE_MISSING' : draft.reason,
+              reason: draft.reason ?? ignored,
               periodAt: periodOf(draft),
             },
       );
