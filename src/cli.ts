@@ -277,7 +277,7 @@ function listFormat(text: string): 'LITELLM' | 'LANGFUSE' {
 
 /** The schema needs its services to resolve, not to be printed: it is built without any. */
 async function offlineSchema() {
-  const { createSchema } = await import('./app.js');
+  const { createSchema } = await import('./schema.js');
 
   return createSchema({} as Parameters<typeof createSchema>[0]);
 }

@@ -26,6 +26,8 @@ const EDGES = ['commands', 'demo', 'gallery', 'http'];
 const PURE_PACKAGES = ['luxon'];
 const PROCESSES = [
   'app.ts',
+  'services.ts',
+  'schema.ts',
   'flow.ts',
   'sweeps.ts',
   'node.resolver.ts',
