@@ -7,8 +7,10 @@ import {
   billOutcomes,
   factHashes,
   inputsHash,
+  verdictWords,
   type BilledOutcome,
   type LiveRule,
+  type VerdictWord,
 } from '../outcomes/index.js';
 import { canonicalJson, newId, type Scope } from '../platform/index.js';
 import { allocatePeriod, itemOfRow, outcomeRuleOf, type ChargeRow, type OutcomesRating } from '../rating/index.js';
@@ -121,7 +123,7 @@ async function writeReceipts(
 
   for (let from = 0; from < receipts.length; from += AT_A_TIME) {
     const lot = receipts.slice(from, from + AT_A_TIME);
-    const known = await knownOf(tx, lot);
+    const known = await knownOf(tx, rules, lot);
     const [worded] = await Promise.all([
       // After the statement has left: words are many, and nothing else happens meanwhile.
       setImmediate().then(() =>
@@ -141,13 +143,23 @@ async function writeReceipts(
 interface Known {
   readonly outcomes: ReadonlyMap<string, BilledOutcome>;
   readonly facts: ReadonlyMap<string, readonly string[]>;
+  /** Who verified each of them. */
+  readonly words: ReadonlyMap<string, readonly VerdictWord[]>;
   /** The hash of the last receipt of each outcome that has one. */
   readonly previous: ReadonlyMap<string, string>;
 }
 
-async function knownOf(tx: Scope, dues: readonly ReceiptDue[]): Promise<Known> {
+async function knownOf(tx: Scope, rules: readonly LiveRule[], dues: readonly ReceiptDue[]): Promise<Known> {
   const ids = dues.flatMap(({ outcomeId }) => outcomeId ?? []);
   const outcomes = await billedOutcomes(tx, ids, LINK_PROPERTIES);
+  const verifications = new Map(
+    rules.flatMap(({ versions }) => versions.map(({ id, terms }) => [id, terms.verification] as const)),
+  );
+  const verified = outcomes.flatMap(outcome => {
+    const verification = verifications.get(outcome.versionId);
+
+    return verification ? [{ outcome, eventType: verification.eventType }] : [];
+  });
 
   return {
     outcomes: new Map(outcomes.map(outcome => [outcome.id, outcome])),
@@ -155,6 +167,7 @@ async function knownOf(tx: Scope, dues: readonly ReceiptDue[]): Promise<Known> {
       tx,
       outcomes.flatMap(({ factIds }) => factIds),
     ),
+    words: await verdictWords(tx, verified),
     previous: await lastHashes(tx, ids),
   };
 }
@@ -184,7 +197,7 @@ function wordedOf(
     invoiceId: invoice.id,
     chargeId: charge.id,
     ...pricedBy(due, rules, outcome, invoice.currency),
-    ...saidOf(outcome, amount, tx.now),
+    ...saidOf(outcome, { amount, words: known.words, now: tx.now }),
     inputsHash: outcome && inputsHash(outcome.factIds, known.facts),
     previousHash: outcome && (known.previous.get(outcome.id) ?? null),
   });
@@ -227,7 +240,10 @@ function worthOf({ attributes, units, value }: BilledOutcome) {
 }
 
 /** What the outcome was, as it is judged now; nothing of what is reckoned on all outcomes. */
-function saidOf(outcome: BilledOutcome | null, amount: Decimal, now: Date) {
+function saidOf(
+  outcome: BilledOutcome | null,
+  { amount, words, now }: { readonly amount: Decimal; readonly words: Known['words']; readonly now: Date },
+) {
   if (!outcome) {
     return { outcomeId: null };
   }
@@ -242,6 +258,8 @@ function saidOf(outcome: BilledOutcome | null, amount: Decimal, now: Date) {
     state,
     reason,
     occurredAt,
+    // Who said that it is so, and when that was enough; without words where the rule asks for none.
+    verdict: { verifiedAt: outcome.verifiedAt, words: words.get(id) ?? [] },
     maturedAt: maturesAt <= now.toISOString() ? maturesAt : null,
     units,
     value,

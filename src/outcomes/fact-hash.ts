@@ -48,8 +48,8 @@ async function eventHashes(tx: Scope, names: readonly string[]): Promise<FactHas
   );
 }
 
-/** The events that a name may mean. */
-function eventsNamed(fact: string): { readonly fact: string; readonly id: string; readonly source: string }[] {
+/** The events that a name may mean: ids and sources may hold anything. */
+export function eventsNamed(fact: string): { readonly fact: string; readonly id: string; readonly source: string }[] {
   const events = [{ fact, id: fact, source: '' }];
 
   for (let at = fact.indexOf(SEPARATOR); at >= 0; at = fact.indexOf(SEPARATOR, at + 1)) {

@@ -30,6 +30,7 @@ export {
 export type { LiveRule, LiveRuleVersion, OutcomeAct, OutcomeEvent, Verdict } from './outcome.rules.js';
 export { type BillableOutcome } from './billable.rules.js';
 export { factHashes, inputsHash } from './fact-hash.js';
+export { verdictWords, type VerdictWord } from './verdict-words.js';
 export { type BilledOutcome, billedOutcomes, billOutcomes } from './outcome-billing.js';
 export {
   alikeOutcomes,

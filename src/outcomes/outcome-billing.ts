@@ -4,6 +4,8 @@ import { LISTED, tellBatch, type Batch } from './outcome-judging.js';
 /** An outcome as its receipt tells of it. */
 export interface BilledOutcome {
   readonly id: string;
+  /** Of the version of the rule that judged it. */
+  readonly versionId: string;
   readonly versionNumber: number;
   readonly eventId: string;
   readonly source: string;
@@ -13,6 +15,8 @@ export interface BilledOutcome {
   readonly reason: string | null;
   /** ISO 8601 in UTC, with milliseconds; so are the others. */
   readonly occurredAt: string;
+  /** When the word that completed its verification was said; when it occurred, where none is asked for. */
+  readonly verifiedAt: string | null;
   /** When it matures, or did. */
   readonly maturesAt: string;
   /** A decimal. */
@@ -38,9 +42,9 @@ export async function billedOutcomes(
   return query<BilledOutcome>(
     tx,
     `select o.* from unnest($2::text[]) as w (id) cross join lateral (
-       select o.id, o.version_number as "versionNumber", o.event_id as "eventId", o.source, o.subject,
+       select o.id, o.version_id as "versionId", o.version_number as "versionNumber", o.event_id as "eventId", o.source, o.subject,
          o.judged_state as state, o.reason, ${isoText('o.occurred_at')} as "occurredAt",
-         ${isoText('o.matures_at')} as "maturesAt",
+         ${isoText('o.verified_at')} as "verifiedAt", ${isoText('o.matures_at')} as "maturesAt",
          trim_scale(o.units)::text as units, trim_scale(o.value)::text as value, o.attributes, o.agents,
          o.fact_ids as "factIds", jsonb_build_object(${members.join(', ')}) as properties
        from outcome o join usage_event u on u.tenant_id = o.tenant_id and u.id = o.event_id and u.source = o.source

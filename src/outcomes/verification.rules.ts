@@ -1,7 +1,7 @@
 import { propertyAt } from '../catalog/property.rules.js';
 import type { Decimal } from '../money/index.js';
 import { after, type Case, type Claim, factOf, numberOf } from './claim.rules.js';
-import type { OutcomeEvent, Party } from './outcome.rules.js';
+import type { OutcomeAct, OutcomeEvent, Party } from './outcome.rules.js';
 import type { VerificationTerms } from './outcome-terms.rules.js';
 
 /** What the words on a claim come to. */
@@ -17,7 +17,7 @@ export interface Verified {
 }
 
 /** Somebody's word on a claim, told by event or by mutation. */
-interface Word {
+export interface Word {
   readonly fact: string;
   readonly at: Date;
   readonly passes: boolean;
@@ -90,7 +90,7 @@ export function verificationOf(all: Case, claim: Claim): Verified {
 }
 
 function wordsOn(all: Case, { event, acts }: Claim, { eventType }: VerificationTerms): Word[] {
-  const told = acts.flatMap(act => (act.kind === 'VERIFICATION' ? [{ ...act, fact: act.id }] : []));
+  const told = wordsOfActs(acts);
   const sent =
     eventType === null
       ? []
@@ -109,7 +109,13 @@ function wordsOn(all: Case, { event, acts }: Claim, { eventType }: VerificationT
   );
 }
 
-function wordOf(event: OutcomeEvent): Word {
+/** What was said by mutation. */
+export function wordsOfActs(acts: readonly OutcomeAct[]): Word[] {
+  return acts.flatMap(act => (act.kind === 'VERIFICATION' ? [{ ...act, fact: act.id }] : []));
+}
+
+/** What an event of the rule's type of verifications says; one that says no verifier is no word of any. */
+export function wordOf(event: OutcomeEvent): Word {
   const { properties } = event;
   const evidence = properties['evidence'];
 

@@ -17,6 +17,7 @@ import {
   later,
   type Market,
   type Sale,
+  send,
   type Sent,
   mutate,
   type Terms,
@@ -160,6 +161,7 @@ describe('O18: 1,847 outcomes at $0.50', () => {
       state: 'MATURED',
       reason: null,
       occurredAt: '2026-11-20T10:00:00.000Z',
+      verdict: { verifiedAt: '2026-11-20T10:00:00.000Z', words: [] },
       maturedAt: '2026-11-20T10:00:00.000Z',
       units: '1',
       value: null,
@@ -680,6 +682,62 @@ describe('receipts', () => {
     const alone = found.filter(({ receipt }) => receipt.outcomeId === null);
     expect(alone.map(({ receipt }) => [receipt.price, receipt.amount])).toEqual([['audit', '-2']]);
     expect(await verify(sale)).toMatchObject({ receipts: 21, seals: 2, fault: null });
+  });
+
+  test('O18: say who verified, by event or by mutation, and what nobody listened to is not in them', async () => {
+    const verification = { verifiers: ['SYSTEM', 'HUMAN'], eventType: 'ticket.closed', expiresAfterHours: 100 };
+    const sale = await charged(market, { verification }, [claim(0), claim(1)]);
+    const closed = { type: 'ticket.closed', subject: 'c0', source: 'desk @ eu' } as Sent;
+    const closes = (id: string, hours: number, properties: object): Sent => ({
+      ...closed,
+      id,
+      time: later(RESOLVED, hours),
+      properties: { ...properties },
+    });
+    market.product.setClock(instant('2026-11-21T00:00:00Z'));
+    // The claimant's own word, and one of a kind that the rule does not know, count for nothing.
+    await send(sale, [closes('own', 1, { passes: true, verifier: 'SYSTEM' })]);
+    await send(
+      sale,
+      [
+        closes('llm', 2, { passes: true, verifier: 'LLM', score: 1 }),
+        closes('said', 3, { passes: true, verifier: 'SYSTEM', score: '4.50', reason: 'paid' }),
+        closes('late', 4, { passes: false, verifier: 'SYSTEM' }),
+      ],
+      market.product.platformKey,
+    );
+    await work(sale);
+    await verifyClaims(sale, await idsOf(sale, 'CLAIMED'), { verifier: 'HUMAN', reason: 'read it' });
+    await work(sale, '2026-12-01T12:00:00Z');
+    const found = await receipts(sale, await issue(sale, '2026-11'));
+    expect(found.map(({ receipt: { subject, verdict, facts } }) => ({ subject, verdict, facts }))).toEqual([
+      {
+        subject: 'c0',
+        facts: ['e0000', 'said @ desk @ eu'],
+        verdict: {
+          verifiedAt: '2026-11-20T13:00:00.000Z',
+          words: [
+            {
+              fact: 'said @ desk @ eu',
+              at: '2026-11-20T13:00:00.000Z',
+              passes: true,
+              verifier: 'SYSTEM',
+              party: 'SELLER',
+              score: '4.5',
+              reason: 'paid',
+            },
+          ],
+        },
+      },
+      {
+        subject: 'c1',
+        facts: ['e0001', expect.stringMatching(/^oac_/)],
+        verdict: {
+          verifiedAt: expect.stringMatching(/^2026-11-21T00:00:0/),
+          words: [expect.objectContaining({ verifier: 'HUMAN', passes: true, score: null, reason: 'read it' })],
+        },
+      },
+    ]);
   });
 
   test('rest on what people said too, and on events with a source', async () => {

@@ -341,6 +341,20 @@ describe('O18: a sealed receipt for each outcome', () => {
       currency: 'USD',
       state: 'MATURED',
       subject: 'c0',
+      verdict: {
+        verifiedAt: expect.stringMatching(/^2026-11-/),
+        words: [
+          {
+            fact: expect.stringMatching(/^oac_/),
+            at: rows[0]?.receipt.verdict.verifiedAt,
+            passes: true,
+            verifier: 'LLM',
+            party: 'SELLER',
+            score: '0.97',
+            reason: null,
+          },
+        ],
+      },
       inputsHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       facts: ['n0', expect.stringMatching(/^oac_/)],
       links: { traceId: 'tr-1', conversationId: 'co-1', requestIds: ['re-1', 're-2'] },
