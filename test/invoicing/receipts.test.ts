@@ -687,13 +687,15 @@ describe('receipts', () => {
   test('O18: say who verified, by event or by mutation, and what nobody listened to is not in them', async () => {
     const verification = { verifiers: ['SYSTEM', 'HUMAN'], eventType: 'ticket.closed', expiresAfterHours: 100 };
     const sale = await charged(market, { verification }, [claim(0), claim(1)]);
-    const closed = { type: 'ticket.closed', subject: 'c0', source: 'desk @ eu' } as Sent;
-    const closes = (id: string, hours: number, properties: object): Sent => ({
-      ...closed,
-      id,
-      time: later(RESOLVED, hours),
-      properties: { ...properties },
-    });
+    const closes = (id: string, hours: number, properties: object) =>
+      ({
+        id,
+        type: 'ticket.closed',
+        time: later(RESOLVED, hours),
+        subject: 'c0',
+        source: 'desk @ eu',
+        properties: { ...properties },
+      }) as Sent;
     market.product.setClock(instant('2026-11-21T00:00:00Z'));
     // The claimant's own word, and one of a kind that the rule does not know, count for nothing.
     await send(sale, [closes('own', 1, { passes: true, verifier: 'SYSTEM' })]);

@@ -43,29 +43,22 @@ export async function run(
     throw new Error('nothing was drawn');
   }
 
-  let isFirst = true;
-  const places = [...drawn.keys()];
-  const told = (kept: readonly number[]): Told[] => drawn.filter((_, place) => kept.includes(place));
-  const property = fc.asyncProperty(fc.subarray(places), async kept => {
-    // What is done to make a divergence small is not counted.
-    const counted = isFirst ? tally : aTally();
-    isFirst = false;
-    await play(product, database, { given, told: told(kept), commands }, counted);
-  });
-  // All of it first; and where that diverges, ever less of it.
-  const result = await fc.check(property, { seed, numRuns: 1, examples: [[places]] });
+  const attempt = (told: readonly Told[], counted: Tally) =>
+    play(product, database, { given, told, commands }, counted);
+  const found = await attempt(drawn, tally);
 
-  if (!result.failed) {
+  if (!found) {
     return { failure: null };
   }
 
-  const { counterexample, errorInstance: error } = result;
+  // What is done to make a divergence small is not counted.
+  const { told, error } = await smallest(found, less => attempt(less, aTally()));
 
   return {
     failure: [
       `seed ${seed}`,
       planText(given),
-      ...told(counterexample?.[0] ?? []).map(String),
+      ...told.map(String),
       error instanceof Error
         ? /^(?:[^:]*: )?at /.test(error.message)
           ? error.message
@@ -73,6 +66,30 @@ export async function run(
         : String(error),
     ].join('\n'),
   };
+}
+
+/** A divergence with the commands that lead to it. */
+interface Divergence {
+  readonly told: readonly Told[];
+  readonly error: unknown;
+}
+
+/** Leaves out ever smaller stretches of the commands, as long as it diverges without them. */
+async function smallest(
+  found: Divergence,
+  attempt: (told: readonly Told[]) => Promise<Divergence | null>,
+): Promise<Divergence> {
+  let known = found;
+
+  for (let size = Math.ceil(known.told.length / 2); size > 0; size = Math.floor(size / 2)) {
+    for (let from = 0; from < known.told.length;) {
+      const without = await attempt(known.told.toSpliced(from, size));
+      known = without ?? known;
+      from += without ? 0 : size;
+    }
+  }
+
+  return known;
 }
 
 /** A plan, without what its rules leave unsaid. */
@@ -90,24 +107,30 @@ function planText({ rules, startsAt, effectiveAt, timeZone }: Plan): string {
   ].join('\n');
 }
 
+/** Answers with what diverged, and the commands up to there; null when nothing did. */
 async function play(
   product: Product,
   database: pg.Client,
   { given, told, commands }: { readonly given: Plan; readonly told: readonly Told[]; readonly commands: number },
   tally: Tally,
-): Promise<void> {
+): Promise<Divergence | null> {
   const world = await begin(product, database, given);
   const model: Model = { now: given.now, serial: 0, tally };
   const before = doneIn(tally);
+  let place = 0;
 
-  for (const command of told) {
-    if (doneIn(tally) - before < commands) {
-      await command.run(model, world);
+  try {
+    for (; place < told.length && doneIn(tally) - before < commands; place++) {
+      await told[place]?.run(model, world);
     }
+
+    await tellAgain(model, world);
+    await takeAllBack(model, world);
+  } catch (error) {
+    return { told: told.slice(0, place + 1), error };
   }
 
-  await tellAgain(model, world);
-  await takeAllBack(model, world);
+  return null;
 }
 
 const doneIn = ({ commands }: Tally): number => Object.values(commands).reduce((sum, count) => sum + count, 0);
