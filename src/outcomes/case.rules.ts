@@ -32,13 +32,11 @@ export function judgeCase(facts: CaseFacts): Verdict[] {
     }
   }
 
-  const superseded = chosenInstead([...standings.values()]);
+  // In the order in which the claims occurred, over all rules: ties between rules are told by it.
+  const inOrder = qualified.flatMap(one => standings.get(one) ?? []);
+  const superseded = chosenInstead(inOrder);
 
-  return qualified.flatMap(one => {
-    const standing = standings.get(one);
-
-    return standing ? [verdictOf(all, standing, superseded.get(one) ?? null)] : [];
-  });
+  return inOrder.map(standing => verdictOf(all, standing, superseded.get(standing.qualified) ?? null));
 }
 
 /** Names what counts once; null where each claim does. */

@@ -319,6 +319,17 @@ describe('exclusive outcomes', () => {
     ).toEqual(['resolved/resolved-0 MATURED', 'qualification/qualification-5 REVERSED REVERSED']);
   });
 
+  test('of one instant are told apart by their events, whatever else the case holds', () => {
+    const rules = [aRule('resolved', group('FIRST')), aRule('qualification', group('FIRST'))];
+    const events = [anEvent('resolved', 5, { id: 'a' }), anEvent('qualification', 5, { id: 'b' })];
+    const chosen = ['resolved/a MATURED', 'qualification/b REJECTED SUPERSEDED'];
+    const elsewhere = anEvent('qualification', 0, { id: 'c', subject: 'c2' });
+
+    expect(shown(judge(rules, events))).toEqual(chosen);
+    expect(shown(judge(rules, [...events, elsewhere]))).toEqual(['qualification/c MATURED', ...chosen]);
+    expect(shown(judge(rules.toReversed(), events))).toEqual(chosen);
+  });
+
   test('do not stand back for a claim that nobody has verified', () => {
     const rules = [aRule('resolved', group('HIGHEST')), aRule('qualification', { ...group('HIGHEST'), ...VERIFIED })];
 
