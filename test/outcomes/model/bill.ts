@@ -145,9 +145,11 @@ function capsOf(findings: readonly Finding[], timeZone: string): Map<string, 'HA
   const capped = new Map<string, 'HARD' | 'FREE'>();
   const taken: { readonly finding: Finding; readonly added: Fraction }[] = [];
 
+  const isOfMoney = findings.some(({ version }) => version.terms.caps.some(({ amount }) => amount !== null));
+
   for (const finding of findings) {
     const caps = finding.version.terms.caps.filter(({ mode }) => mode !== 'SOFT');
-    const added = caps.some(({ amount }) => amount !== null)
+    const added = isOfMoney
       ? addedBy(
           finding,
           taken.map(one => one.finding),
@@ -155,7 +157,8 @@ function capsOf(findings: readonly Finding[], timeZone: string): Map<string, 'HA
       : NOTHING;
     const hit = caps.find(({ per, count, amount }) => {
       const scopeOf = (other: Finding): string =>
-        per === 'PERIOD' ? '' : per === 'DAY' ? dayOf(other.occurredAt, timeZone) : (other.subject ?? '');
+        // What has no subject is a subject of its own.
+        ({ PERIOD: '', DAY: dayOf(other.occurredAt, timeZone), SUBJECT: other.subject ?? `of ${other.key}` })[per];
       const before = taken.filter(one => scopeOf(one.finding) === scopeOf(finding));
 
       return count !== null
