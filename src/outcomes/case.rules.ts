@@ -232,7 +232,10 @@ function stateOf(
   }
 
   if (superseding !== null) {
-    return { state: 'REJECTED', reason: 'SUPERSEDED', dueAt: waitsUntil(now, qualified) };
+    // A dispute that is open may yet take it back for good.
+    const dueAt = waitsUntil(now, qualified) ?? aftermath?.heldUntil ?? null;
+
+    return { state: 'REJECTED', reason: 'SUPERSEDED', dueAt };
   }
 
   if (aftermath?.heldUntil) {

@@ -330,6 +330,26 @@ describe('exclusive outcomes', () => {
     expect(shown(judge(rules.toReversed(), events))).toEqual(chosen);
   });
 
+  test('that stand back are still taken back by a dispute that nobody answers, at its deadline', () => {
+    const dispute = { windowHours: 100, responseHours: 24, whenSilent: 'CREDIT' as const };
+    const rules = [aRule('resolved', { ...group('HIGHEST'), dispute }), aRule('qualification', group('HIGHEST'))];
+    const events = [anEvent('resolved', 0), anEvent('qualification', 5)];
+    const opened = {
+      kind: 'DISPUTE' as const,
+      id: 'opened',
+      outcomeId: 'resolved/resolved-0',
+      disputeId: 'dispute',
+      at: at(2),
+      reason: null,
+      keyId: 'k',
+      party: 'BUYER' as const,
+    };
+    const judged = (now: number) => judge(rules, events, { now, acts: [opened] })[0];
+
+    expect(judged(25.9)).toMatchObject({ state: 'REJECTED', reason: 'SUPERSEDED', dueAt: at(26) });
+    expect(judged(26)).toMatchObject({ state: 'REVERSED', reason: 'DISPUTE_UNANSWERED', dueAt: null });
+  });
+
   test('do not stand back for a claim that nobody has verified', () => {
     const rules = [aRule('resolved', group('HIGHEST')), aRule('qualification', { ...group('HIGHEST'), ...VERIFIED })];
 

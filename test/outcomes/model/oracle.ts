@@ -657,7 +657,9 @@ function exclude(drafts: readonly Draft[], now: number): void {
     const winner = own.reduce((best, other) => (isBetter(other, best) ? other : best));
 
     for (const loser of own.filter(draft => draft !== winner)) {
-      Object.assign(loser, { state: 'REJECTED', reason: 'SUPERSEDED', instead: winner.key, dueAt: ownEnd(loser, now) });
+      // A dispute that is open may yet take it back for good.
+      const dueAt = loser.state === 'DISPUTED' ? loser.dueAt : ownEnd(loser, now);
+      Object.assign(loser, { state: 'REJECTED', reason: 'SUPERSEDED', instead: winner.key, dueAt });
     }
   }
 }
