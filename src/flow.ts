@@ -12,7 +12,7 @@ import { webhooksJobs } from './webhooks/index.js';
  *
  *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · deliveries · audit
  *   outcome received, or due ──► settle: judge its case ──► rate the tenant
- *   prices or contract changed ──► rate again
+ *   prices or contract changed, cost set ──► rate again
  *   contracts are to move ──► (found by the sweeps) move each ──► contract changed
  *   alert fired ──► wake subscribers        delivery queued ──► post the webhook
  *   simulation started ──► replay its tenants        (of an outcome rule: judge them once more)
@@ -46,6 +46,8 @@ const FLOW: Readonly<Record<string, readonly Wake[]>> = {
   'outcome.received': [wake(outcomesJobs.settle)],
   'contract.changed': [wake(ratingJobs.rerateTenant, ({ from = '' }) => ({ from }))],
   'price_book.changed': [wake(ratingJobs.repriceBook, ({ priceBookId = '', from = '' }) => ({ priceBookId, from }))],
+  // Without the model: costs that an import sets are one job, which finds them by their instant.
+  'model_cost.set': [wake(ratingJobs.recostBuyers, ({ from = '' }) => ({ from }))],
   'webhook_delivery.queued': [wake(webhooksJobs.deliver, ({ deliveryId = '' }) => ({ deliveryId }))],
   'simulation.queued': [wake(simulationJobs.run, ({ simulationId = '' }) => ({ simulationId }))],
   'outcome_simulation.queued': [wake(simulationJobs.runOutcomes, ({ simulationId = '' }) => ({ simulationId }))],

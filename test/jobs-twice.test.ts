@@ -187,6 +187,28 @@ describe('a job', () => {
     });
   };
 
+  /** What a unit of the place's meter costs with the model that it is used with, from an instant on. */
+  const costSet = async ({ meterId }: Place, effectiveAt: string): Promise<void> => {
+    const { catalog } = product.app.services;
+    const { model } = await catalog.createModel(own(product.platformId), {
+      key: 'm',
+      provider: 'p',
+      family: 'f',
+      modality: 'text',
+      contextBands: [],
+      idempotencyKey: 'm',
+    });
+    const { rows } = await superuser.query<{ key: string }>('select key from meter where id = $1', [meterId]);
+    await catalog.setCost(own(product.platformId), {
+      modelId: model.id,
+      effectiveAt: new Date(effectiveAt),
+      currency: 'USD',
+      rates: [{ kind: only(rows).key, amount: '0.001', per: '1' }],
+      source: 'an invoice',
+      idempotencyKey: meterId,
+    });
+  };
+
   const cases: ReadonlyMap<JobDefinition, Case> = new Map<JobDefinition, Case>([
     [
       erased(ratingJobs.rateTenant),
@@ -209,6 +231,23 @@ describe('a job', () => {
           priceBookId: bookId,
           from: '2026-11-16T00:00:00.000Z',
         }),
+      },
+    ],
+    [
+      erased(ratingJobs.recostBuyers),
+      {
+        prepare: async place => {
+          await rated(place);
+          await aVersion(product, {
+            bookId: place.bookId,
+            prices: [{ meterId: place.meterId, terms: { model: 'COST_PLUS', markup: '1.2' } }],
+            effectiveAt: new Date('2026-11-16T00:00:00Z'),
+          });
+          // Unpriced, until what the model costs is set.
+          await run(ratingJobs.rerateTenant, { v: 1, tenantId: place.tenantId, from: '2026-11-16T00:00:00.000Z' });
+          await costSet(place, '2026-11-18T00:00:00Z');
+        },
+        payload: async () => ({ v: 1, tenantId: product.platformId, from: '2026-11-18T00:00:00.000Z' }),
       },
     ],
     [

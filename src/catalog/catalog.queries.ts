@@ -81,6 +81,23 @@ export async function costsByKey(tx: Scope, keys: readonly string[]): Promise<Ma
   );
 }
 
+/**
+ * Until when the costs hold that the tenant's models have from an instant on, until the last of them ends; null when one has
+ * no end, the instant itself when there are none.
+ */
+export async function costsEnd(tx: Scope, from: Date): Promise<Date | null> {
+  const ends = await query<{ end: Date | null }>(
+    tx,
+    `select (select min(n.effective_at) from model_cost n
+       where n.tenant_id = c.tenant_id and n.model_id = c.model_id and n.effective_at > c.effective_at) as end
+     from model_cost c where c.tenant_id = $1 and c.effective_at = $2 order by 1 desc nulls first limit 1`,
+    [tx.tenantId, from],
+  );
+  const [last = { end: from }] = ends;
+
+  return last.end;
+}
+
 /** The ids of the tenant's meters that fold in one way. */
 export async function meterIds(tx: Scope, aggregation: Aggregation): Promise<string[]> {
   const rows = await query<{ id: string }>(

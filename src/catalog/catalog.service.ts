@@ -1,5 +1,6 @@
 import { record } from '../audit/index.js';
 import {
+  announce,
   asTenant,
   DomainError,
   ErrorCode,
@@ -12,7 +13,15 @@ import {
   type Scope,
 } from '../platform/index.js';
 import { Meter, Model, ModelCost } from './catalog.entity.js';
-import { bandsInForce, contextsOf, costsByKey, insertContext, meterIds, type CostInForce } from './catalog.queries.js';
+import {
+  bandsInForce,
+  contextsOf,
+  costsByKey,
+  costsEnd,
+  insertContext,
+  meterIds,
+  type CostInForce,
+} from './catalog.queries.js';
 import { compileFilter } from './event-filter.js';
 import { LiveCatalog, type LiveMeter, type ModelLookup } from './live-catalog.js';
 import { meterJson, readMeter, type Aggregation, type MeterDraft } from './meter.rules.js';
@@ -74,7 +83,12 @@ export class CatalogService {
     return created;
   }
 
-  /** Says what a model costs us from an instant on. An instant is set once; a correction takes another instant. */
+  /**
+   * Says what a model costs us from an instant on. An instant is set once; a correction takes another instant. Tells it, for
+   * usage of that instant or later may be rated already: at the cost before, or as unpriced. That is so of usage until now,
+   * and of usage dated ahead of now, as its senders' clocks may be. Nothing has to happen when a cost set ahead takes effect:
+   * whatever comes in from now on is rated with the cost of its own time.
+   */
   async setCost(scope: Scope, input: ModelCostSet & { readonly idempotencyKey: string }) {
     const { idempotencyKey, ...draft } = input;
     refuseFirst(refuseCost(draft));
@@ -95,6 +109,7 @@ export class CatalogService {
           createdAt: tx.now,
         });
         await record(tx, { action: 'model_cost.set', subjectId: model.id, after: { ...draft, costId: cost.id } });
+        await announce(tx, 'model_cost.set', { modelId: model.id, from: draft.effectiveAt.toISOString() });
 
         return cost.id;
       });
@@ -149,6 +164,14 @@ export class CatalogService {
     return inTransaction(scope, tx =>
       tx.em.find(ModelCost, { modelId }, { orderBy: { effectiveAt: 'desc' }, limit: 100 }),
     );
+  }
+
+  /**
+   * Until when the costs hold that the scope's tenant has set from an instant on, those of all models together: null when
+   * one of them holds for ever, the instant itself when there are none.
+   */
+  async costsEnd(scope: Scope, from: Date): Promise<Date | null> {
+    return inTransaction(scope, tx => costsEnd(tx, from));
   }
 
   /** The context bands of a model that are in force now. */

@@ -5,11 +5,18 @@ import {
   findPage,
   inTransaction,
   once,
+  scopeFor,
   type PageArguments,
   type Scope,
 } from '../platform/index.js';
-import { isQuarterHour, type LiveVersion, type PriceBook, type PricingService } from '../pricing/index.js';
-import type { TenantsService } from '../tenants/index.js';
+import {
+  isQuarterHour,
+  type LivePrice,
+  type LiveVersion,
+  type PriceBook,
+  type PricingService,
+} from '../pricing/index.js';
+import { Tenant, type TenantsService } from '../tenants/index.js';
 import { beginContract, type ContractTerms } from './contract-start.js';
 import { Contract } from './contract.entity.js';
 
@@ -29,6 +36,12 @@ export interface ContractCreate {
 
 /** The currencies in which more than usage is priced on a book of the scope's tenant (wired in `app.ts`). */
 export type AlsoPricedIn = (seller: Scope, priceBookId: string) => Promise<readonly string[]>;
+
+/** A half-open stretch of time; without an end it goes on for ever. */
+interface Stretch {
+  readonly start: Date;
+  readonly end: Date | null;
+}
 
 const AMOUNT_DIGITS = { integerDigits: 16, fractionDigits: 12 };
 
@@ -118,11 +131,7 @@ export class ContractsService {
    * What prices a contract, by effective instant: its book as it publishes, or the version it is pinned to. In a stretch of
    * time, ever unless told. `tx` acts for the buyer.
    */
-  async versionsOf(
-    tx: Scope,
-    contract: Contract,
-    within?: { readonly start: Date; readonly end: Date | null },
-  ): Promise<LiveVersion[]> {
+  async versionsOf(tx: Scope, contract: Contract, within?: Stretch): Promise<LiveVersion[]> {
     const { sellerId, priceBookId, priceBookVersionId = null } = contract;
 
     return asTenant(tx, sellerId, seller =>
@@ -158,6 +167,49 @@ export class ContractsService {
 
     return [...new Set(contracts.map(contract => contract.tenantId))].sort();
   }
+
+  /**
+   * The buyers whose usage in a stretch of time is priced by what models cost the scope's tenant: those that it, or a seller
+   * below it, has then on a book, or pinned to a version, in which some price follows costs.
+   */
+  async buyersByCost(scope: Scope, within: Stretch): Promise<string[]> {
+    const buyers = new Set<string>();
+
+    for (const sellerId of await sellersFrom(scope)) {
+      await inTransaction(scopeFor(scope, sellerId), async tx => {
+        const { start, end } = within;
+        const contracts = await tx.em.find(Contract, {
+          sellerId,
+          $or: [{ endsAt: null }, { endsAt: { $gt: start } }],
+          ...(end ? { startsAt: { $lt: end } } : {}),
+        });
+        const byPrices = Map.groupBy(contracts, ({ priceBookId, priceBookVersionId }) =>
+          [priceBookId, priceBookVersionId ?? ''].join(' '),
+        );
+
+        for (const [first, ...others] of byPrices.values()) {
+          const versions = first ? await this.versionsOf(tx, first, within) : [];
+
+          if (first && versions.some(({ prices }) => prices.some(followsCosts))) {
+            [first, ...others].forEach(({ tenantId }) => buyers.add(tenantId));
+          }
+        }
+      });
+    }
+
+    return [...buyers].sort();
+  }
+}
+
+/** The scope's tenant and those below it that may sell. */
+async function sellersFrom(scope: Scope): Promise<string[]> {
+  const sellers = await inTransaction(scope, tx => tx.em.find(Tenant, { kind: { $ne: 'CUSTOMER' } }));
+
+  return sellers.map(({ id }) => id).sort();
+}
+
+function followsCosts({ terms }: LivePrice): boolean {
+  return terms.pricing.model === 'COST_PLUS';
 }
 
 function readCommitment(text: string | null): Decimal | null {

@@ -21,6 +21,15 @@ export const ratingJobs = {
     name: 'rating.reprice-book',
     payload: z.object({ v: z.literal(1), tenantId: z.string(), priceBookId: z.string(), from: instant }),
   }),
+  /**
+   * Sends every buyer to be rated anew whom a newly set cost may concern. All costs of one tenant that were set from the same
+   * instant on, as by an import, are one job. Runs twice: the months are touched twice, and rating the same buckets by the
+   * same costs adds nothing.
+   */
+  recostBuyers: defineJob({
+    name: 'rating.recost-buyers',
+    payload: z.object({ v: z.literal(1), tenantId: z.string(), from: instant }),
+  }),
 } as const;
 
 export function ratingHandlers(rating: RatingService): JobHandler[] {
@@ -30,5 +39,6 @@ export function ratingHandlers(rating: RatingService): JobHandler[] {
     handler(ratingJobs.repriceBook, (scope, { priceBookId, from }) =>
       rating.reprice(scope, priceBookId, new Date(from)),
     ),
+    handler(ratingJobs.recostBuyers, (scope, { from }) => rating.recost(scope, new Date(from))),
   ];
 }

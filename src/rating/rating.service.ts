@@ -160,6 +160,29 @@ export class RatingService {
     }
   }
 
+  /**
+   * Has the usage rated anew that the costs concern which the scope's tenant has set from an instant on: that of the buyers
+   * whose prices follow costs, in the months in which these costs hold. Months are touched, so that a rating is due from
+   * then on whatever becomes of jobs. Outcomes have no prices that follow costs, so none is judged again.
+   */
+  async recost(scope: Scope, from: Date): Promise<void> {
+    const end = await this.catalog.costsEnd(scope, from);
+    const first = monthOf(from.toISOString());
+
+    for (const buyerId of await this.contracts.buyersByCost(scope, { start: from, end })) {
+      await inTransaction(scopeFor(scope, buyerId), async tx => {
+        const months = (await touches(tx))
+          .map(({ month }) => month)
+          .filter(month => month >= first && (end === null || new Date(`${month}T00:00:00Z`) < end));
+
+        if (months.length > 0) {
+          await touchMonths(tx, months);
+          await announce(tx, 'usage.accepted');
+        }
+      });
+    }
+  }
+
   /** What the tenant's periods that no invoice has closed come to, as rated last. */
   async openPeriods(tx: Scope): Promise<Pick<RatedPeriod, 'start' | 'end' | 'spend' | 'currency'>[]> {
     return openSpend(tx);
