@@ -318,11 +318,24 @@ export class Migration20261123210000_outcomes extends Migration {
     this.addSql(
       'create trigger outcome_sample_audit_finishes_once before update on outcome_sample_audit for each row execute function outcome_sample_audit_finishes_once()',
     );
+    // How many claims of a rule occurred, and how many came in, hour by hour: a week is told from those before by some
+    // hundred rows, however many outcomes there are.
+    this.addSql(`create table outcome_count (
+      tenant_id text not null,
+      rule_id text not null,
+      measure text not null check (measure in ('OCCURRED', 'ARRIVED')),
+      hour timestamptz not null,
+      claims integer not null check (claims > 0),
+      primary key (tenant_id, rule_id, measure, hour),
+      constraint outcome_count_by_the_hour check (extract(epoch from hour)::bigint % 3600 = 0)
+    )`);
     this.addSql(`create table outcome_anomaly (
       tenant_id text not null,
       id text not null,
       rule_id text not null,
       week_start timestamptz not null,
+      -- By which of the two counts the claims are out of line.
+      measure text not null check (measure in ('OCCURRED', 'ARRIVED')),
       claims integer not null,
       baseline numeric not null,
       factor numeric not null,
@@ -337,6 +350,7 @@ export class Migration20261123210000_outcomes extends Migration {
     this.#guard([
       ...tenantTable('outcome_dispute', 'select, insert'),
       ...tenantTable('outcome_sample_audit', 'select, insert, update (wrong_ids, finished_at)'),
+      ...tenantTable('outcome_count', 'select, insert, update (claims)'),
       ...tenantTable('outcome_anomaly', 'select, insert'),
     ]);
   }

@@ -1,6 +1,7 @@
 import { decimal, divide, maxOf, ONE, type Decimal } from '../money/index.js';
 import type { AnomalyTerms } from './outcome-terms.rules.js';
 
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const TWO = decimal(2);
 /** Of the factor as it is shown. */
@@ -10,10 +11,19 @@ const SHOWN_DIGITS = 1;
 export const WEEK_MS = 7 * DAY_MS;
 
 /** How many of the weeks before are looked at. */
-const MOST_WEEKS = 8;
+export const MOST_WEEKS = 8;
 
 /** With fewer weeks before, nobody knows yet what is usual. */
 const LEAST_WEEKS = 2;
+
+/** By what claims are counted: when they occurred, or when they came in. */
+export type ClaimMeasure = 'OCCURRED' | 'ARRIVED';
+
+/**
+ * In the order in which they are told. Claims that occurred this week came in this week too, so what is told as ARRIVED is
+ * what came in with times that hide it.
+ */
+export const CLAIM_MEASURES: readonly ClaimMeasure[] = ['OCCURRED', 'ARRIVED'];
 
 /** A number of claims that is out of line. */
 export interface Anomaly {
@@ -58,9 +68,17 @@ export function shownFactor(factor: Decimal): Decimal {
   return factor.decimalPlaces(SHOWN_DIGITS);
 }
 
-/** How many whole weeks lie between the first claim ever and the week that ends now; eight at most. */
-export function weeksKnown(firstClaimAt: Date | null, now: Date): number {
-  const known = firstClaimAt ? Math.floor((now.getTime() - WEEK_MS - firstClaimAt.getTime()) / WEEK_MS) : 0;
+/**
+ * The end of the hour that holds an instant: that of the 168 hours in which the claims of its week are counted. So a week
+ * holds no hour twice, and what comes every week at the same time is there once.
+ */
+export function weekEnd(at: Date): Date {
+  return new Date((Math.floor(at.getTime() / HOUR_MS) + 1) * HOUR_MS);
+}
+
+/** How many whole weeks lie between the first claim ever and the week that ends at an instant; eight at most. */
+export function weeksKnown(firstClaimAt: Date | null, end: Date): number {
+  const known = firstClaimAt ? Math.floor((end.getTime() - WEEK_MS - firstClaimAt.getTime()) / WEEK_MS) : 0;
 
   return Math.min(MOST_WEEKS, Math.max(0, known));
 }

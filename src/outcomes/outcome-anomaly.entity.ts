@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { Decimal } from '../money/index.js';
 import { DecimalColumn, tenantFilter } from '../platform/index.js';
+import type { ClaimMeasure } from './anomaly.rules.js';
 
 const OutcomeAnomalySchema = defineEntity({
   name: 'OutcomeAnomaly',
@@ -11,6 +12,8 @@ const OutcomeAnomalySchema = defineEntity({
     ruleId: p.string(),
     /** The week of the calendar in which it was told: from Monday, in UTC. */
     weekStart: p.datetime(),
+    /** By what the claims were counted. */
+    measure: p.string().$type<ClaimMeasure>(),
     /** Of the seven days before it was told. */
     claims: p.integer(),
     /** The median of the weeks before. */

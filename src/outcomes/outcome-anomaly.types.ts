@@ -1,12 +1,26 @@
-import { Field, ID, Int, ObjectType } from 'type-graphql';
+import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { formatDecimal } from '../money/index.js';
 import { connectionOf, DecimalScalar, Node } from '../platform/index.js';
 import { shownFactor } from './anomaly.rules.js';
 import type { OutcomeAnomaly } from './outcome-anomaly.entity.js';
 
+export enum OutcomeAnomalyMeasureEnum {
+  OCCURRED = 'OCCURRED',
+  ARRIVED = 'ARRIVED',
+}
+registerEnumType(OutcomeAnomalyMeasureEnum, {
+  name: 'OutcomeAnomalyMeasure',
+  description: 'By what claims are counted, week by week.',
+  valuesConfig: {
+    OCCURRED: { description: 'When they occurred.' },
+    ARRIVED: { description: 'When they came in, whenever they occurred: told where those that occurred are in line.' },
+  },
+});
+
 @ObjectType('OutcomeAnomaly', {
   implements: Node,
-  description: 'A rule had more claims in seven days than in the weeks before; told once for a rule in seven days.',
+  description:
+    'A rule had more claims in seven days than in the weeks before, by when they occurred or by when they came in; told once for a rule in seven days.',
 })
 export class OutcomeAnomalyType extends Node {
   @Field(() => ID, { description: 'The tenant whose outcomes they are.' })
@@ -18,7 +32,13 @@ export class OutcomeAnomalyType extends Node {
   @Field(() => Date, { description: 'The week of the calendar in which it was told: from Monday, in UTC.' })
   weekStart!: Date;
 
-  @Field(() => Int, { description: 'The claims of the seven days before it was told.' })
+  @Field(() => OutcomeAnomalyMeasureEnum, { description: 'By what the claims are counted, those before included.' })
+  measure!: OutcomeAnomalyMeasureEnum;
+
+  @Field(() => Int, {
+    description:
+      'The claims that occurred, or came in, in the seven days before it was told: in 168 hours, of which the last holds that instant.',
+  })
   claimCount!: number;
 
   @Field(() => DecimalScalar, {
@@ -43,6 +63,7 @@ export class OutcomeAnomalyType extends Node {
       tenantId: anomaly.tenantId,
       outcomeRuleId: anomaly.ruleId,
       weekStart: anomaly.weekStart,
+      measure: anomaly.measure,
       claimCount: anomaly.claims,
       baseline: formatDecimal(anomaly.baseline),
       factor: formatDecimal(shownFactor(anomaly.factor)),

@@ -3,6 +3,7 @@ import { record } from '../audit/index.js';
 import { announce, newId, type Scope } from '../platform/index.js';
 import { monthOf, touches, touchMonths } from '../usage/index.js';
 import { judgeCase } from './case.rules.js';
+import { countClaims } from './claim-count.queries.js';
 import type { OutcomeCase } from './outcome-cases.js';
 import { changesTo, transitionLine, type OutcomeChange } from './outcome-change.js';
 import { outcomeIdOf } from './outcome-id.js';
@@ -62,6 +63,10 @@ export async function judgeCases(tx: Scope, rules: TenantRules, cases: readonly 
   }
 
   const written = new Map((await writeOutcomes(tx, changes)).map(outcome => [outcome.id, outcome]));
+  await countClaims(
+    tx,
+    changes.flatMap(({ standing, from }) => (from === null ? [standing] : [])),
+  );
   const steps = changes.flatMap(({ standing, from, isStep }): Transition[] => {
     const outcome = written.get(standing.id);
 

@@ -3,6 +3,7 @@ import { asTenant, inTransaction, newId, type Scope } from '../platform/index.js
 import { lockRating } from '../usage/index.js';
 import type { AnomaliesService } from './anomalies.service.js';
 import { customerOf } from './customer.rules.js';
+import type { HeldContract } from './idle-event.rules.js';
 import type { LiveRules } from './live-rules.js';
 import { casesOf, grouped, type OutcomeCase } from './outcome-cases.js';
 import { judgeCases, LISTED, tellBatch, usageBefore } from './outcome-judging.js';
@@ -144,14 +145,24 @@ export class OutcomesService {
    * pinned to a version of the book, those that were in force when it began, for ever. `tx` acts for the buyer.
    */
   async rulesOf(tx: Scope, contract: Contract): Promise<readonly LiveRule[]> {
-    const { sellerId, priceBookId, priceBookVersionId = null, startsAt } = contract;
-    const rules = await asTenant(tx, sellerId, seller => this.liveRules.ofBook(seller, priceBookId));
+    return takenBy(contract, await this.#offeredTo(tx, contract));
+  }
 
-    return priceBookVersionId === null
-      ? rules
-      : rules
-          .map(rule => ({ ...rule, versions: rule.versions.filter(({ effectiveAt }) => effectiveAt <= startsAt) }))
-          .filter(({ versions }) => versions.length > 0);
+  /** The tenant's contracts by start, each with all the rules of its book and those of them that judge under it. */
+  async heldContracts(tx: Scope): Promise<HeldContract[]> {
+    const held: HeldContract[] = [];
+
+    for (const contract of await this.contracts.all(tx)) {
+      const { id, currency, startsAt, endsAt = null } = contract;
+      const offered = await this.#offeredTo(tx, contract);
+      held.push({ contractId: id, currency, startsAt, endsAt, offered, rules: takenBy(contract, offered) });
+    }
+
+    return held;
+  }
+
+  async #offeredTo(tx: Scope, { sellerId, priceBookId }: Contract): Promise<readonly LiveRule[]> {
+    return asTenant(tx, sellerId, seller => this.liveRules.ofBook(seller, priceBookId));
   }
 
   async #rulesOfAll(tx: Scope): Promise<TenantRules> {
@@ -195,7 +206,7 @@ export class OutcomesService {
 
     // With the last of what came in, so that what is told is all of it.
     if (!(await isAnythingReceived(tx))) {
-      await this.anomalies.tell(tx, rules.at(tx.now)?.rules ?? []);
+      await this.anomalies.tell(tx, rules.all);
     }
 
     return true;
@@ -239,6 +250,15 @@ export class OutcomesService {
       await judgeCases(tx, rules, group);
     }
   }
+}
+
+/** What a contract takes of the rules of its book. */
+function takenBy({ priceBookVersionId = null, startsAt }: Contract, rules: readonly LiveRule[]): readonly LiveRule[] {
+  return priceBookVersionId === null
+    ? rules
+    : rules
+        .map(rule => ({ ...rule, versions: rule.versions.filter(({ effectiveAt }) => effectiveAt <= startsAt) }))
+        .filter(({ versions }) => versions.length > 0);
 }
 
 function begun(): Progress {

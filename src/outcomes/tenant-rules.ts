@@ -37,6 +37,11 @@ export class TenantRules {
     return [...this.#versions.keys()];
   }
 
+  /** Every rule once, as the contract that begins last knows it: claims may come in late under a contract that has ended. */
+  get all(): readonly LiveRule[] {
+    return [...new Map(this.#contracts.flatMap(({ rules }) => rules.map(rule => [rule.id, rule]))).values()];
+  }
+
   /**
    * Whether a claim may depend on events of other subjects of its customer. Where none does, cases are kept apart by subject
    * alone: a name that thousands of subjects share ties nothing together.

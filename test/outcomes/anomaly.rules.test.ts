@@ -1,5 +1,5 @@
 import { decimal, formatDecimal } from '../../src/money/index.js';
-import { anomalyOf, calendarWeek, shownFactor, weeksKnown } from '../../src/outcomes/anomaly.rules.js';
+import { anomalyOf, calendarWeek, shownFactor, weekEnd, weeksKnown } from '../../src/outcomes/anomaly.rules.js';
 
 const terms = (factor: string, leastClaims: number) => ({ factor: decimal(factor), leastClaims });
 const NOW = new Date('2026-11-20T12:00:00Z');
@@ -51,6 +51,14 @@ test('whole weeks since the first claim are known, up to eight, and not the one 
   const known = (days: number) => weeksKnown(new Date(NOW.getTime() - days * DAY), NOW);
   expect([0, 6, 13.99, 14, 20.99, 21, 63, 700].map(known)).toEqual([0, 0, 0, 1, 1, 2, 8, 8]);
   expect(weeksKnown(null, NOW)).toBe(0);
+});
+
+test('a week of claims ends with the hour that holds now', () => {
+  expect(
+    ['2026-11-20T12:00:00Z', '2026-11-20T12:59:59.999Z', '2026-11-20T13:00:00Z'].map(text =>
+      weekEnd(new Date(text)).toISOString(),
+    ),
+  ).toEqual(['2026-11-20T13:00:00.000Z', '2026-11-20T13:00:00.000Z', '2026-11-20T14:00:00.000Z']);
 });
 
 test('a week of the calendar begins on Monday', () => {
