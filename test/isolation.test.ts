@@ -443,10 +443,9 @@ const resolved = (time: string) => anEvent({ type: 'conversation.resolved', time
 async function outcomesOf(product: Product, tenantId: string, outcomeRuleId: string): Promise<void> {
   const { services } = product.app;
   const scope = (): Scope => product.scope(tenantId);
-  await services.usage.accept(scope(), [resolved('2026-10-30T10:00:00Z'), resolved('2026-11-19T10:00:00Z')], {
-    keyId: 'key_of_a_test',
-    isDryRun: false,
-  });
+  // The first one is of a time before the rule.
+  const times = ['2026-08-30T10:00:00Z', '2026-10-30T10:00:00Z', '2026-11-19T10:00:00Z'];
+  await services.usage.accept(scope(), times.map(resolved), { keyId: 'key_of_a_test', isDryRun: false });
   await services.outcomes.settle(scope());
   const outcomes = await services.outcomeActs.list(
     scope(),
@@ -955,6 +954,7 @@ describe('two sibling customers below a reseller', () => {
         outcomes { edges { node { id tenantId } } } outcomeDisputes { edges { node { id tenantId } } }
         outcomeSampleAudits { edges { node { id tenantId } } } outcomeAnomalies { edges { node { id } } } }`;
       const events = `{ usageEvents(from: "2026-10-01T00:00:00Z", until: "2026-12-01T00:00:00Z") { edges { node { eventId } } }
+        idleOutcomeEvents(from: "2026-08-15T00:00:00Z", until: "2026-09-15T00:00:00Z") { edges { node { eventId } } }
         unpricedUsage { edges { node { meterId } } } auditLines { edges { node { subjectId } } } }`;
       const ofA = new Set(await idsOf([world.a.id]));
       const ofB = new Set(await idsOf([world.b.id]));

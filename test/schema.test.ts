@@ -278,6 +278,7 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Tenant.spendAlerts': 'alerts:read',
   'Tenant.alertFirings': 'alerts:read',
   'Tenant.outcomes': 'outcomes:read',
+  'Tenant.idleOutcomeEvents': 'outcomes:read',
   'Tenant.outcomeDisputes': 'outcomes:read',
   'Tenant.outcomeSampleAudits': 'outcomes:read',
   'Tenant.outcomeAnomalies': 'outcomes:read',

@@ -1,5 +1,6 @@
 import { announce, once, type Once, type Scope } from '../platform/index.js';
 import { lockRating } from '../usage/index.js';
+import type { HeldContract } from './idle-event.rules.js';
 import { versionsBehind } from './outcome-act.queries.js';
 import type { Outcome } from './outcome.entity.js';
 import type { LiveRuleVersion } from './outcome.rules.js';
@@ -20,6 +21,11 @@ export class Acting {
   /** The versions that judged these outcomes, whose terms say what can be done with them. */
   async versionsBehind(tx: Scope, outcomes: readonly Outcome[]): Promise<(outcome: Outcome) => LiveRuleVersion> {
     return versionsBehind(tx, outcomes, (own, contract) => this.outcomes.rulesOf(own, contract));
+  }
+
+  /** The tenant's contracts with their rules, which say what an event means to it. */
+  async heldContracts(tx: Scope): Promise<HeldContract[]> {
+    return this.outcomes.heldContracts(tx);
   }
 
   /** Judges the cases of these outcomes again, for something was said of them, and has charges follow. */

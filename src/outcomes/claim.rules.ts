@@ -61,7 +61,7 @@ export function claimsOf(facts: CaseFacts, { events, acts }: Case): Claim[] {
  * The version that judges an event: the version in force when it occurred says which instant is the anchor, and the one
  * in force at the anchor is it. Null where none was in force at one of the two.
  */
-function versionFor(
+export function versionFor(
   { versions }: LiveRule,
   event: OutcomeEvent,
 ): Pick<Claim, 'version' | 'startedAt' | 'hasBadStart'> | null {

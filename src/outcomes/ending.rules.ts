@@ -95,11 +95,19 @@ function returnsOf(all: Case, { event, version, acts }: Claim): Return[] {
   ].sort((a, b) => a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : 1));
 }
 
-/** Whether a reversal means the claim: it is of the same subject, and names the claim's event where the rule asks for that. */
-function isAimedAt(claimed: OutcomeEvent, other: OutcomeEvent, targetProperty: string | null): boolean {
+/**
+ * Whether a reversal means the claim: it is of the same subject, and names the claim's event where the rule asks for that. No
+ * event takes back what it claims itself.
+ */
+export function isAimedAt(
+  claimed: Pick<OutcomeEvent, 'id' | 'source' | 'subject'>,
+  other: OutcomeEvent,
+  targetProperty: string | null,
+): boolean {
   return (
     claimed.subject !== null &&
     other.subject === claimed.subject &&
+    (other.id !== claimed.id || other.source !== claimed.source) &&
     (targetProperty === null || propertyAt(other.properties, targetProperty) === claimed.id)
   );
 }

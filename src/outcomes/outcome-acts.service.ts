@@ -12,6 +12,7 @@ import {
   type VerificationDraft,
 } from './act.rules.js';
 import type { Acting } from './acting.js';
+import { idleEventsOf, insistIdleStretch, type IdleEvent, type IdleEventsAsked } from './idle-events.js';
 import { claimants, insertActs, insist, outcomesNamed } from './outcome-act.queries.js';
 import { Outcome, OutcomeTransition } from './outcome.entity.js';
 import type { OutcomeState } from './outcome.rules.js';
@@ -153,6 +154,13 @@ export class OutcomeActsService {
     return inTransaction(scope, tx =>
       tx.em.find(Outcome, { eventId: event.id, source: event.source }, { orderBy: { id: 'asc' } }),
     );
+  }
+
+  /** The tenant's events that outcome rules look at and that bear on no outcome, the latest first: up to `first` + 1. */
+  async idleEvents(scope: Scope, asked: IdleEventsAsked, args: PageArguments): Promise<IdleEvent[]> {
+    insistIdleStretch(asked);
+
+    return inTransaction(scope, async tx => idleEventsOf(tx, await this.acting.heldContracts(tx), asked, args));
   }
 
   /** The steps of an outcome, in order: up to `first` + 1. */

@@ -2,6 +2,8 @@ import { Arg, Authorized, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root 
 import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext, type Scope } from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
 import type { ActBy } from './act.rules.js';
+import { IdleOutcomeEventConnection, IdleOutcomeEventStateEnum, IdleOutcomeEventType } from './idle-event.types.js';
+import { placeOf } from './idle-events.js';
 import {
   OutcomeClaimInput,
   OutcomeClaimPayload,
@@ -56,6 +58,27 @@ export class OutcomeResolver {
     const rows = await this.acts.list(scopeFor(scope, tenant.id), filter, { first, after });
 
     return connection(rows, first, row => row.id, OutcomeType.from);
+  }
+
+  @Authorized('outcomes:read')
+  @FieldResolver(() => IdleOutcomeEventConnection, {
+    description:
+      'Its events that outcome rules look at and that bear on no outcome, within a window of at most 31 days, latest first: reversals, guarantees and verifications of nothing, claims that no rule takes. Of what was judged; none before its first contract is made. The order of arrival does not matter to amounts: a claim that comes even after EXPIRED still nets to nothing with its reversal, for EXPIRED means only that it is not awaited any more.',
+  })
+  async idleOutcomeEvents(
+    @Root() tenant: TenantType,
+    @Arg('from', () => Date, { description: 'The window of their own times begins here …' }) from: Date,
+    @Arg('until', () => Date, { description: '… and ends before here.' }) until: Date,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after: string | null,
+    @Arg('state', () => IdleOutcomeEventStateEnum, { nullable: true, description: 'Only those in this state.' })
+    state: IdleOutcomeEventStateEnum | null,
+    @Ctx() { scope }: GraphqlContext,
+  ) {
+    const asked = { from, until, state: state ?? null };
+    const rows = await this.acts.idleEvents(scopeFor(scope, tenant.id), asked, { first, after });
+
+    return connection(rows, first, placeOf, IdleOutcomeEventType.from);
   }
 
   @Authorized('usage:write')

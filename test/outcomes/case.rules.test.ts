@@ -284,6 +284,22 @@ describe('a verification', () => {
   });
 });
 
+test('no event takes back, or guarantees, what it claims itself', () => {
+  const clause = { eventType: 'resolved', filter: '' };
+  const rule = aRule('resolved', {
+    valueProperty: 'value',
+    reversal: { clause, windowHours: 10, amountProperty: null, targetProperty: null },
+    guarantee: { clause, windowHours: 10 },
+  });
+  const first = anEvent('resolved', 0, { properties: { value: 5 } });
+
+  expect(shown(judge([rule], [first]))).toEqual(['resolved/resolved-0 MATURED']);
+  expect(shown(judge([rule], [first, anEvent('resolved', 1, { properties: { value: 5 } })]))).toEqual([
+    'resolved/resolved-0 REVERSED REVERSED',
+    'resolved/resolved-1 MATURED',
+  ]);
+});
+
 describe('exclusive outcomes', () => {
   const group = (choice: 'HIGHEST' | 'FIRST', priority = 0): Given => ({
     ...REVERSIBLE,
