@@ -106,8 +106,18 @@ export class Migration20261123210000_outcomes extends Migration {
       'create index outcome_event_by_customer on outcome_event (tenant_id, customer) where customer is not null',
     );
     this.addSql('create index outcome_event_by_time on outcome_event using brin (time) with (pages_per_range = 32)');
+    // A customer may be named later than the event came in: by the first rule that says where events name theirs.
+    this.addSql(`create function outcome_event_is_final() returns trigger language plpgsql as $$
+      begin
+        if tg_op = 'DELETE' or old.customer is not null or new.customer is null
+           or (new.tenant_id, new.id, new.source, new.type, new.time, new.subject, new.key_id, new.party)
+              is distinct from (old.tenant_id, old.id, old.source, old.type, old.time, old.subject, old.key_id, old.party) then
+          raise exception 'outcome_event rows are never changed or deleted' using errcode = 'integrity_constraint_violation';
+        end if;
+        return new;
+      end $$`);
     this.addSql(
-      'create trigger outcome_event_is_final before update or delete on outcome_event for each row execute function refuse_change()',
+      'create trigger outcome_event_is_final before update or delete on outcome_event for each row execute function outcome_event_is_final()',
     );
     this.addSql(`create table outcome_act (
       tenant_id text not null,
@@ -134,7 +144,7 @@ export class Migration20261123210000_outcomes extends Migration {
     this.#guard([
       ...tenantTable('outcome_intake', 'select, insert, delete'),
       ...relayMay('outcome_intake', ['select (tenant_id, seq, accepted_at)']),
-      ...tenantTable('outcome_event', 'select, insert'),
+      ...tenantTable('outcome_event', 'select, insert, update (customer)'),
       ...tenantTable('outcome_act', 'select, insert'),
     ]);
   }
@@ -200,7 +210,7 @@ export class Migration20261123210000_outcomes extends Migration {
     this.addSql('create index outcome_by_subject on outcome (tenant_id, subject) where subject is not null');
     this.addSql('create index outcome_by_customer on outcome (tenant_id, customer) where customer is not null');
     this.addSql('create index outcome_by_state on outcome (tenant_id, state, id)');
-    this.addSql('create index outcome_due on outcome (due_at) where due_at is not null');
+    this.addSql('create index outcome_due on outcome (tenant_id, due_at) where due_at is not null');
     this.addSql(
       "create index outcome_to_charge on outcome (tenant_id, contract_id, period_at) where judged_state = 'MATURED' or reimbursement > 0",
     );

@@ -3,6 +3,7 @@ import { decimal, type Decimal } from '../money/index.js';
 import { announce, newId, query, type Scope } from '../platform/index.js';
 import type { BillableOutcome, CappedOutcome, OutcomeGroup } from './billable.rules.js';
 import { LISTED } from './outcome-judging.js';
+import { touchUsageOf } from './usage-stood-for.js';
 
 /** A half-open stretch of time of one contract. */
 export interface BilledPeriod {
@@ -19,9 +20,9 @@ export interface RuleGroups {
   readonly groups: readonly OutcomeGroup[];
 }
 
-/** Those of a period: they matured, or are paid back. */
+/** Those of a period: they matured, or are paid back, as free ones never are. */
 const BILLABLE = `tenant_id = $1 and contract_id = $2 and period_at >= $3 and period_at < $4
-  and (judged_state = 'MATURED' or reimbursement > 0)`;
+  and (judged_state = 'MATURED' or reimbursement > 0 and not is_free)`;
 
 /** A million of them take a second or so. Reimbursed ones are reversed, so that no row counts in both. */
 const CHARGED = "judged_state = 'MATURED' and not is_free and reimbursement = 0";
@@ -105,28 +106,36 @@ export async function billableOutcomes(
 
 /**
  * Marks exactly these outcomes of a rule and period as beyond a cap, and no others. Where that changes what an outcome
- * shows, its state or why, that is a transition; they are one batch, named by one audit line. The same again changes nothing.
+ * shows, its state or why, that is a transition; they are one batch, named by one audit line. The usage that those which
+ * changed stand for, of `meterIds`, is rated anew where it lies in other months than those of the period, which is being
+ * rated. The same again changes nothing.
  */
 export async function markCaps(
   tx: Scope,
   { contractId, start, end }: BilledPeriod,
   ruleId: string,
   capped: readonly CappedOutcome[],
+  meterIds: readonly string[],
 ): Promise<void> {
   const batch = newId('otb', tx.now);
-  const [marked] = await query<{ transitions: number; digest: string; first: readonly string[] }>(
+  const [marked] = await query<{
+    transitions: number;
+    digest: string;
+    first: readonly string[];
+    subjects: readonly string[];
+  }>(
     tx,
     `with wanted as (
        select * from unnest($6::text[], $7::text[]) as w (id, cap)
      ), changed as (
        select o.id, o.state as from_state, w.cap
-       from (select id, state, cap from outcome where ${BILLABLE} and rule_id = $5) o left join wanted w on w.id = o.id
+       from (select id, state, cap, judged_state from outcome where ${BILLABLE} and rule_id = $5) o left join wanted w on w.id = o.id and o.judged_state = 'MATURED'
        where o.cap is distinct from w.cap
      ), marked as (
        -- What is not judged to have matured shows nothing of a cap.
        update outcome o set cap = c.cap, changed_at = $8, n = o.n + case when o.judged_state = 'MATURED' then 1 else 0 end
        from changed c where o.tenant_id = $1 and o.id = c.id
-       returning o.id, o.n, c.from_state, o.state, o.reason, o.judged_state
+       returning o.id, o.n, c.from_state, o.state, o.reason, o.judged_state, o.subject
      ), step as (
        select * from marked where judged_state = 'MATURED'
      ), kept as (
@@ -137,7 +146,8 @@ export async function markCaps(
      )
      select (select count(*)::int from step) as transitions,
        (select encode(sha256(convert_to(coalesce(string_agg(text, E'\\n' order by text), ''), 'UTF8')), 'hex') from line) as digest,
-       array(select text from line order by text limit $10) as first`,
+       array(select text from line order by text limit $10) as first,
+       array(select distinct subject from step where subject is not null) as subjects`,
     [
       tx.tenantId,
       contractId,
@@ -153,11 +163,13 @@ export async function markCaps(
   );
 
   if (marked && marked.transitions > 0) {
+    const { subjects, ...batched } = marked;
+    await touchUsageOf(tx, [], { subjects, meterIds }, { start, end });
     await announce(tx, 'outcome.changed');
     await record(tx, {
       action: 'outcome.capped',
       subjectId: batch,
-      after: { ruleId, contractId, periodStart: start, ...marked },
+      after: { ruleId, contractId, periodStart: start, ...batched },
     });
   }
 }

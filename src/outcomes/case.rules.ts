@@ -101,8 +101,9 @@ function chosenInstead(standings: readonly Standing[]): Map<Qualified, string> {
   });
 
   for (const group of rivals.values()) {
+    const amounts = new Map(group.map(rival => [rival, hasHighest(rival) ? listAmountOf(rival) : null]));
     // Ties go to the earlier one, which stands first.
-    const [chosen, ...others] = [...group].sort((a, b) => rankOf(a, b));
+    const [chosen, ...others] = [...group].sort((a, b) => rankOf(a, b, amounts));
 
     for (const other of others) {
       instead.set(other.qualified, chosen?.qualified.claim.outcomeId ?? '');
@@ -112,18 +113,26 @@ function chosenInstead(standings: readonly Standing[]): Map<Qualified, string> {
   return instead;
 }
 
-/** Whether an outcome takes part in the choice among exclusive ones: a verified one of a subject that stands. */
+/**
+ * Whether an outcome takes part in the choice among exclusive ones: a verified one of a subject that stands, or that fell to
+ * the guarantee. What was paid back for a subject is paid back once, so that one keeps the others out.
+ */
 function isRival({ qualified: { claim, standing }, aftermath }: Standing): boolean {
   return (
     claim.version.terms.exclusive !== null &&
     claim.event.subject !== null &&
     standing === 'PASSED' &&
     aftermath !== null &&
-    aftermath.ending === null
+    (aftermath.ending === null || aftermath.ending.reason === 'GUARANTEE')
   );
 }
 
-function rankOf(a: Standing, b: Standing): number {
+function hasHighest({ qualified: { claim } }: Standing): boolean {
+  return claim.version.terms.exclusive?.choice === 'HIGHEST';
+}
+
+/** `amounts` are what they cost by themselves, where the choice is by that. */
+function rankOf(a: Standing, b: Standing, amounts: ReadonlyMap<Standing, Decimal | null>): number {
   const [left, right] = [a.qualified.claim, b.qualified.claim];
   const [one, other] = [left.version.terms.exclusive, right.version.terms.exclusive];
 
@@ -132,7 +141,7 @@ function rankOf(a: Standing, b: Standing): number {
       return one.priority - (other?.priority ?? 0);
 
     case 'HIGHEST': {
-      const [first, second] = [listAmountOf(a), listAmountOf(b)];
+      const [first = null, second = null] = [amounts.get(a), amounts.get(b)];
 
       return first && second ? (second.comparedTo(first) ?? 0) : Number(second !== null) - Number(first !== null);
     }
@@ -166,10 +175,9 @@ function worthAfter(
 
 function verdictOf(all: Case, standing: Standing, superseding: string | null): Verdict {
   const { qualified, aftermath } = standing;
-  const { claim, verifiedAt, maturesAt, worth } = qualified;
+  const { claim, verifiedAt, maturesAt } = qualified;
   const { event, version, contract } = claim;
   const { state, reason, dueAt } = stateOf(all, standing, superseding);
-  const takenBack = aftermath?.takenBack ?? ZERO;
   const key = dedupeKeyOf(claim);
   const isEnded = state === 'REJECTED' || state === 'EXPIRED' || state === 'REVERSED';
 
@@ -198,12 +206,18 @@ function verdictOf(all: Case, standing: Standing, superseding: string | null): V
     dedupeUntil: key === null ? null : dedupeUntil(claim),
     isFree: qualified.isFree,
     ...worthAfter(qualified, aftermath),
-    reimbursement:
-      aftermath?.ending?.reason === 'GUARANTEE' && worth.value ? decimal(worth.value.minus(takenBack)) : ZERO,
+    reimbursement: state === 'REVERSED' ? reimbursementOf(standing) : ZERO,
     attributes: qualified.attributes,
     agents: qualified.agents,
     factIds: [...qualified.factIds, ...(aftermath?.factIds ?? [])],
   };
+}
+
+/** What the guarantee pays back: the value that was left, of what was verified and cost something. */
+function reimbursementOf({ qualified: { standing, isFree, worth }, aftermath }: Standing): Decimal {
+  return aftermath?.ending?.reason === 'GUARANTEE' && standing === 'PASSED' && !isFree && worth.value
+    ? decimal(worth.value.minus(aftermath.takenBack))
+    : ZERO;
 }
 
 function stateOf(
@@ -221,6 +235,14 @@ function stateOf(
     return { state: 'REJECTED', reason: 'DUPLICATE', dueAt: waitsUntil(now, qualified) };
   }
 
+  // Before it may be told to have fallen to the guarantee: another one did, or stands.
+  if (superseding !== null) {
+    // A dispute that is open may yet take it back for good.
+    const dueAt = waitsUntil(now, qualified) ?? aftermath?.heldUntil ?? null;
+
+    return { state: 'REJECTED', reason: 'SUPERSEDED', dueAt };
+  }
+
   if (aftermath?.ending) {
     return { state: 'REVERSED', reason: aftermath.ending.reason, dueAt: waitsUntil(now, qualified) };
   }
@@ -229,13 +251,6 @@ function stateOf(
 
   if (standing === 'CLAIMED') {
     return { state: 'CLAIMED', reason: note ?? qualified.reason, dueAt: expiresAt };
-  }
-
-  if (superseding !== null) {
-    // A dispute that is open may yet take it back for good.
-    const dueAt = waitsUntil(now, qualified) ?? aftermath?.heldUntil ?? null;
-
-    return { state: 'REJECTED', reason: 'SUPERSEDED', dueAt };
   }
 
   if (aftermath?.heldUntil) {

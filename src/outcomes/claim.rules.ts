@@ -1,6 +1,7 @@
 import { propertyAt, readNumber } from '../catalog/property.rules.js';
 import type { Decimal } from '../money/index.js';
 import { readEventTime } from '../usage/event-time.rules.js';
+import { CaseIndex } from './case-index.rules.js';
 import type { CaseFacts, ContractRules, LiveRule, LiveRuleVersion, OutcomeAct, OutcomeEvent } from './outcome.rules.js';
 
 const HOUR_MS = 3_600_000;
@@ -9,6 +10,8 @@ const HOUR_MS = 3_600_000;
 export interface Case {
   readonly now: Date;
   readonly events: readonly OutcomeEvent[];
+  /** The same events, to be found without looking at all. */
+  readonly index: CaseIndex;
   readonly acts: ReadonlyMap<string, readonly OutcomeAct[]>;
 }
 
@@ -28,9 +31,12 @@ export interface Claim {
 
 /** Puts the facts in the order of their own times, whatever the order in which they arrived. */
 export function caseOf({ events, acts, now }: Pick<CaseFacts, 'events' | 'acts' | 'now'>): Case {
+  const inOrder = [...events].sort(byTime);
+
   return {
     now,
-    events: [...events].sort(byTime),
+    events: inOrder,
+    index: new CaseIndex(inOrder),
     acts: Map.groupBy(
       [...acts].sort((a, b) => a.at.getTime() - b.at.getTime() || compareText(a.id, b.id)),
       ({ outcomeId }) => outcomeId,

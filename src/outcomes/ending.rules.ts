@@ -1,8 +1,10 @@
 import { propertyAt } from '../catalog/property.rules.js';
 import { decimal, type Decimal, ZERO } from '../money/index.js';
-import { after, type Case, type Claim, factOf, numberOf } from './claim.rules.js';
+import { byTarget, placeFrom } from './case-index.rules.js';
+import { after, type Case, type Claim, factOf, isSame, numberOf } from './claim.rules.js';
 import type { OutcomeEvent } from './outcome.rules.js';
 import type { Qualified } from './qualification.rules.js';
+import { isHeard } from './verification.rules.js';
 
 /** What came after a claim that counts: what was taken back of it, and what is held. */
 export interface Aftermath {
@@ -31,6 +33,11 @@ interface Return {
   readonly fact: string;
   /** Null for all; 'INVALID' where the event names an amount that is none. */
   readonly amount: Decimal | 'INVALID' | null;
+}
+
+/** One that was told by event. */
+interface SentReturn extends Return {
+  readonly event: OutcomeEvent;
 }
 
 interface Held {
@@ -65,34 +72,66 @@ export function aftermathOf(all: Case, qualified: Qualified): Aftermath {
 
 const noDispute: Held = { endings: [], heldUntil: null, facts: [] };
 
-/** Reversals by event and by mutation, within the window that the rule leaves for them. */
-function returnsOf(all: Case, { event, version, acts }: Claim): Return[] {
+/** Reversals by event and by mutation, within the window that the rule leaves for them, in order, one by one. */
+function* returnsOf({ index }: Case, { event, version, acts }: Claim): Generator<Return> {
   const { reversal } = version.terms;
 
   if (!reversal) {
-    return [];
+    return;
   }
 
   const until = after(event.time, reversal.windowHours);
-  const { clause, amountProperty, targetProperty } = reversal;
-  const sent = all.events.filter(
-    other =>
-      clause !== null &&
-      other.type === clause.eventType &&
-      other.time >= event.time &&
-      other.time <= until &&
-      isAimedAt(event, other, targetProperty) &&
-      version.filters.reversal?.matches(other) === true,
-  );
-
-  return [
-    ...sent.map(other => ({ at: other.time, fact: factOf(other), amount: amountOf(other, amountProperty) })),
-    ...acts.flatMap(act =>
+  const { clause, amountProperty, targetProperty, sentBy } = reversal;
+  const { subject } = event;
+  const aimed =
+    clause === null || subject === null
+      ? []
+      : index.made(reversal, `returns ${subject}`, () =>
+          byTarget(
+            index
+              .matching(version.filters.reversal, clause.eventType, { subject })
+              .filter(isHeard(sentBy))
+              .map((other): SentReturn => ({
+                event: other,
+                at: other.time,
+                fact: factOf(other),
+                amount: amountOf(other, amountProperty),
+              }))
+              .sort(byAt),
+            targetProperty,
+          ),
+        )(event.id);
+  const told = acts
+    .flatMap(act =>
       act.kind === 'REVERSAL' && !act.isGuarantee && act.at >= event.time && act.at <= until
         ? [{ at: act.at, fact: act.id, amount: act.amount }]
         : [],
-    ),
-  ].sort((a, b) => a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : 1));
+    )
+    .sort(byAt);
+  let next = 0;
+
+  for (let place = placeFrom(aimed, event.time, ({ at }) => at); place < aimed.length; place += 1) {
+    const sent = aimed[place];
+
+    if (!sent || sent.at > until) {
+      break;
+    }
+
+    for (let act = told[next]; act && byAt(act, sent) < 0; act = told[next]) {
+      yield act;
+      next += 1;
+    }
+
+    if (!isSame(sent.event, event)) {
+      yield sent;
+    }
+  }
+
+  yield* told.slice(next);
+}
+
+function byAt(a: Pick<Return, 'at' | 'fact'>, b: Pick<Return, 'at' | 'fact'>): number {
+  return a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : 1);
 }
 
 /**
@@ -126,7 +165,7 @@ function amountOf({ properties }: OutcomeEvent, amountProperty: string | null): 
 
 /** Tells parts of the value from endings: all at once, or the part that uses the value up. */
 function partsOf(
-  returns: readonly Return[],
+  returns: Iterable<Return>,
   value: Decimal | null,
 ): {
   readonly endings: readonly Ending[];
@@ -153,30 +192,37 @@ function partsOf(
   return { endings: [], parts, fault };
 }
 
-function guaranteesOf(all: Case, { event, version, acts }: Claim): Ending[] {
-  const { guarantee } = version.terms;
+/** What calls on the guarantee first, by event and by mutation. */
+function guaranteesOf({ index }: Case, { event, version, acts }: Claim): Ending[] {
+  const { guarantee, reversal } = version.terms;
+  const { subject } = event;
 
   if (!guarantee) {
     return [];
   }
 
   const until = after(event.time, guarantee.windowHours);
-  const isWithin = (at: Date) => at >= event.time && at <= until;
-  const sent = all.events.filter(
-    other =>
-      other.type === guarantee.clause.eventType &&
-      isWithin(other.time) &&
-      isAimedAt(event, other, version.terms.reversal?.targetProperty ?? null) &&
-      version.filters.guarantee?.matches(other) === true,
-  );
+  const { clause, sentBy } = guarantee;
+  const aimed =
+    subject === null
+      ? []
+      : index.made(guarantee, `calls ${subject}`, () =>
+          byTarget(
+            index
+              .matching(version.filters.guarantee, clause.eventType, { subject })
+              .filter(isHeard(sentBy))
+              .map(other => ({ event: other })),
+            reversal?.targetProperty ?? null,
+          ),
+        )(event.id);
+  const first = placeFrom(aimed, event.time, other => other.event.time);
+  // No event guarantees what it claims itself.
+  const sent = aimed.slice(first, first + 2).find(other => !isSame(other.event, event))?.event;
+  const told = acts.find(act => act.kind === 'REVERSAL' && act.isGuarantee && act.at >= event.time && act.at <= until);
 
   return [
-    ...sent.map(other => ({ at: other.time, reason: 'GUARANTEE' as const, fact: factOf(other) })),
-    ...acts.flatMap(act =>
-      act.kind === 'REVERSAL' && act.isGuarantee && isWithin(act.at)
-        ? [{ at: act.at, reason: 'GUARANTEE' as const, fact: act.id }]
-        : [],
-    ),
+    ...(sent && sent.time <= until ? [{ at: sent.time, reason: 'GUARANTEE' as const, fact: factOf(sent) }] : []),
+    ...(told ? [{ at: told.at, reason: 'GUARANTEE' as const, fact: told.id }] : []),
   ];
 }
 

@@ -1,6 +1,8 @@
 import { after, versionFor } from './claim.rules.js';
 import { isAimedAt } from './ending.rules.js';
+import type { Senders } from './outcome-terms.rules.js';
 import type { ContractRules, LiveRule, LiveRuleVersion, OutcomeEvent } from './outcome.rules.js';
+import { isHeard } from './verification.rules.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -74,6 +76,8 @@ interface Sequel {
   /** How long after the claim at most. */
   readonly hours: number;
   readonly targetProperty: string | null;
+  /** Whose events it hears. */
+  readonly sentBy: Senders;
 }
 
 /**
@@ -194,14 +198,14 @@ function asSequel(
 function missOf(
   event: OutcomeEvent,
   ruleId: string,
-  { filter, hours, targetProperty }: Sequel,
+  { filter, hours, targetProperty, sentBy }: Sequel,
   outcomes: readonly ClaimedOutcome[],
 ): IdleReason {
   if (event.subject === null) {
     return 'NO_SUBJECT';
   }
 
-  if (filter?.matches(event) === false) {
+  if (!isHeard(sentBy)(event) || filter?.matches(event) === false) {
     return 'NOT_MATCHED';
   }
 
@@ -230,6 +234,7 @@ function sequelsOf(version: LiveRuleVersion): Sequel[] {
       filter: filters.reversal,
       hours: reversal.windowHours,
       targetProperty,
+      sentBy: reversal.sentBy,
     },
     guarantee && {
       role: 'GUARANTEE' as const,
@@ -237,6 +242,7 @@ function sequelsOf(version: LiveRuleVersion): Sequel[] {
       filter: filters.guarantee,
       hours: guarantee.windowHours,
       targetProperty,
+      sentBy: guarantee.sentBy,
     },
     verification?.eventType && {
       role: 'VERIFICATION' as const,
@@ -245,6 +251,7 @@ function sequelsOf(version: LiveRuleVersion): Sequel[] {
       filter: null,
       hours: verification.expiresAfterHours,
       targetProperty: null,
+      sentBy: verification.sentBy,
     },
   ];
 

@@ -51,7 +51,9 @@ registerEnumType(IdleOutcomeEventReasonEnum, {
       description: 'No version of the rule that looks at such events judged then, such as before the first one.',
     },
     NO_SUBJECT: { description: 'It names no subject, by which it would find an outcome.' },
-    NOT_MATCHED: { description: "The rule's filter does not match it." },
+    NOT_MATCHED: {
+      description: "The rule's filter does not match it, or the rule does not hear the side that sent it.",
+    },
     NO_OUTCOME: { description: 'Nothing was claimed, at or before its time, that it could be about.' },
     TOO_LATE: { description: 'What it could be about was claimed longer before it than the rule allows.' },
     NO_EFFECT: {

@@ -17,6 +17,13 @@ const MAX_CACHED = 1_000;
 const FRESH_MS = 2_000;
 const FRESH_AGAIN_MS = 50;
 
+/** What a version has had taken for facts since it was published. */
+export interface NewlyWatched {
+  readonly types: readonly string[];
+  readonly effectiveAt: Date;
+  readonly publishedAt: Date;
+}
+
 /** The published rules of price books, compiled. */
 export class LiveRules {
   // The terms of a published version never change, so a version is compiled once a process.
@@ -50,6 +57,23 @@ export class LiveRules {
       key: versions[0]?.key ?? '',
       versions: versions.map(version => ({ ...found(compiled, version.id), effectiveAt: version.effectiveAt })),
     }));
+  }
+
+  /** What the versions of a book's rules watch that were published since an instant. `sellerTx` acts for its owner. */
+  async publishedSince(sellerTx: Scope, priceBookId: string, since: Date): Promise<readonly NewlyWatched[]> {
+    const rows = await query<{ readonly id: string; readonly effectiveAt: Date; readonly publishedAt: Date }>(
+      sellerTx,
+      `select v.id, v.effective_at as "effectiveAt", v.published_at as "publishedAt"
+       from outcome_rule r join outcome_rule_version v on v.tenant_id = r.tenant_id and v.rule_id = r.id
+       where r.tenant_id = $1 and r.price_book_id = $2 and v.status = 'PUBLISHED' and v.published_at >= $3 order by v.id`,
+      [sellerTx.tenantId, priceBookId, since],
+    );
+    const compiled = await this.#versions(
+      sellerTx,
+      rows.map(({ id }) => id),
+    );
+
+    return rows.map(({ id, ...at }) => ({ ...at, types: [...eventTypesOf(found(compiled, id).terms)] }));
   }
 
   /**
@@ -201,7 +225,7 @@ function compiledOf(row: OutcomeRuleVersion): Compiled {
 }
 
 function termsOf(row: OutcomeRuleVersion): OutcomeTerms {
-  const read = readOutcomeTerms(row.terms);
+  const read = readOutcomeTerms(row.terms, true);
 
   if ('refusals' in read) {
     throw new Error(`outcome rule version ${row.id} was accepted once and can no longer be read`);

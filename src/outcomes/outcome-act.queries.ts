@@ -58,7 +58,7 @@ export async function outcomesNamed(tx: Scope, ids: readonly string[], field = '
   });
 }
 
-/** The versions that judged these outcomes, by id. */
+/** The versions that judged these outcomes, by id. One that its contract knows no more refuses what was to be done. */
 export async function versionsBehind(
   tx: Scope,
   outcomes: readonly Outcome[],
@@ -77,7 +77,11 @@ export async function versionsBehind(
     const version = versions.get(versionId);
 
     if (!version) {
-      throw new Error(`outcome ${id} was judged by version ${versionId}, which its contract does not know`);
+      throw new DomainError(
+        ErrorCode.INVALID_TRANSITION,
+        `no rule of its contract knows outcome ${id} any more; leave it out`,
+        ['outcomeIds', String(outcomes.findIndex(outcome => outcome.id === id))],
+      );
     }
 
     return version;

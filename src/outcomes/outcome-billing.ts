@@ -85,6 +85,6 @@ export async function billOutcomes(tx: Scope, ids: readonly string[]): Promise<v
   );
 
   if (billed && billed.transitions > 0) {
-    await tellBatch(tx, { id, ...billed }, { months: [], usageSince: null });
+    await tellBatch(tx, { id, ...billed }, { months: [], usage: null });
   }
 }

@@ -13,6 +13,7 @@ import {
   type OutcomeTerms,
   PARTIES_NEEDED,
   type QualityTerms,
+  SENDERS,
   type VerificationTerms,
   VERIFIERS,
 } from './outcome-terms.rules.js';
@@ -43,7 +44,7 @@ export function readExclusion(reader: TermsReader, json: unknown, field: Path): 
     withinHours: reader.hours(given['withinHours'], [...field, 'withinHours'], 0, 0),
   };
 
-  if (BUILT_IN_REASONS.has(reason)) {
+  if (!reader.isStored && BUILT_IN_REASONS.has(reason)) {
     reader.refuse([...field, 'reason'], `must not be ${reason}, which says something else already; choose another`);
   }
 
@@ -71,7 +72,7 @@ export function readEnvironment(reader: TermsReader, json: unknown): Environment
 /** Reads who has to say that a claim is true. */
 export function readVerification(reader: TermsReader, json: unknown): VerificationTerms | null {
   const field = ['verification'];
-  const known = ['verifiers', 'parties', 'eventType', 'expiresAfterHours'];
+  const known = ['verifiers', 'parties', 'eventType', 'sentBy', 'expiresAfterHours'];
 
   return reader.optional(json, known, field, given => {
     const verifiers = reader.list(given['verifiers'], VERIFIERS.length, [...field, 'verifiers'], (item, path) =>
@@ -87,6 +88,7 @@ export function readVerification(reader: TermsReader, json: unknown): Verificati
       verifiers,
       parties: reader.oneOf(PARTIES_NEEDED, given['parties'], [...field, 'parties'], 'ANY'),
       eventType: reader.eventTypeOrNull(given['eventType'], [...field, 'eventType']),
+      sentBy: reader.oneOf(SENDERS, given['sentBy'], [...field, 'sentBy'], 'ANY'),
       expiresAfterHours: reader.hours(given['expiresAfterHours'], [...field, 'expiresAfterHours'], 1),
     };
   });

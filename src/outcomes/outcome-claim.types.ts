@@ -8,6 +8,7 @@ import {
   OutcomeExclusiveChoiceEnum,
   OutcomeMissingQualityEnum,
   OutcomePartiesNeededEnum,
+  OutcomeSendersEnum,
   OutcomeVerifierEnum,
 } from './outcome-terms.enums.js';
 import type {
@@ -18,6 +19,7 @@ import type {
   Exclusion,
   PartiesNeeded,
   QualityTerms,
+  Senders,
   Verifier,
 } from './outcome-terms.rules.js';
 
@@ -100,6 +102,12 @@ export class OutcomeVerificationTermsType {
       'Events of this type verify the claims of their subject, by their properties passes, verifier, score, reason and evidence; null where none do.',
   })
   eventType?: string | null;
+
+  @Field(() => OutcomeSendersEnum, {
+    defaultValue: OutcomeSendersEnum.ANY,
+    description: 'Which of these events count.',
+  })
+  sentBy!: Senders;
 
   @Field(() => Int, { description: 'How many hours after it occurred a claim expires that nobody verified; from 1.' })
   expiresAfterHours!: number;

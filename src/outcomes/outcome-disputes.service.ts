@@ -54,7 +54,11 @@ export class OutcomeDisputesService {
     const { outcomeIds, reason } = draft;
     const outcomes = await outcomesNamed(tx, outcomeIds);
     const versionOf = await this.acting.versionsBehind(tx, outcomes);
-    const earlier = await tx.em.find(OutcomeAct, { kind: 'DISPUTE', outcomeId: { $in: [...outcomeIds] } });
+    const earlier = await tx.em.find(OutcomeAct, {
+      kind: 'DISPUTE',
+      party: by.party,
+      outcomeId: { $in: [...outcomeIds] },
+    });
     const disputed = new Map(earlier.map(act => [act.outcomeId, act.disputeId ?? null]));
 
     for (const [place, outcome] of outcomes.entries()) {

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { record } from '../audit/index.js';
 import { announce, newId, type Scope } from '../platform/index.js';
-import { monthOf, touches, touchMonths } from '../usage/index.js';
 import { judgeCase } from './case.rules.js';
 import { countClaims } from './claim-count.queries.js';
 import type { OutcomeCase } from './outcome-cases.js';
@@ -11,12 +10,10 @@ import { insertTransitions, outcomesOfCases, writeOutcomes, type Transition } fr
 import type { OutcomeAct, OutcomeEvent, Verdict } from './outcome.rules.js';
 import { actsOn, eventsOfCases } from './settle.queries.js';
 import type { TenantRules } from './tenant-rules.js';
+import { touchUsageOf, type UsageStoodFor } from './usage-stood-for.js';
 
 /** So many transitions of a batch are written out in its audit line; the digest is over all of them. */
 export const LISTED = 100;
-
-/** How long before the start of its subject usage may lie that an outcome stands for. */
-const USAGE_BEFORE_MS = 31 * 86_400_000;
 
 /** Transitions that happened together. */
 export interface Batch {
@@ -32,8 +29,8 @@ export interface Batch {
 export interface Charged {
   /** As `yyyy-mm-01`. */
   readonly months: readonly string[];
-  /** Null, or since when usage may lie whose charge differs too. */
-  readonly usageSince: Date | null;
+  /** The usage whose charge differs too, for outcomes stand for it; null for none. */
+  readonly usage: UsageStoodFor | null;
 }
 
 /** Judges whole cases and brings their outcomes to the verdicts, with all that follows, as one batch. */
@@ -47,8 +44,12 @@ export async function judgeCases(tx: Scope, rules: TenantRules, cases: readonly 
   const times = new Map(events.map(event => [keyOf(event), event.time]));
   const outcomeId = (ruleId: string, event: Pick<OutcomeEvent, 'id' | 'source'>): string =>
     outcomeIdOf(tx.tenantId, ruleId, event, times.get(keyOf(event)) ?? tx.now);
-  const looseIds = members.loose.flatMap(place => rules.ruleIds.map(ruleId => outcomeId(ruleId, place)));
-  const stored = await outcomesOfCases(tx, members, looseIds);
+  // By their ids: they may have been judged before anybody knew the customer that ties their events to others.
+  const looseIds = [...members.loose, ...events.filter(({ subject }) => subject === null)].flatMap(place =>
+    rules.ruleIds.map(ruleId => outcomeId(ruleId, place)),
+  );
+  const found = await outcomesOfCases(tx, members, [...new Set(looseIds)]);
+  const stored = [...new Map(found.map(outcome => [outcome.standing.id, outcome])).values()];
   const acts = await actsOn(
     tx,
     stored.map(({ standing }) => standing.id),
@@ -137,21 +138,7 @@ function verdictsOn(
 
 /** Leaves the audit line of a batch, and has what is charged differently rated anew. */
 export async function tellBatch(tx: Scope, { id, ...batch }: Batch, charged: Charged): Promise<void> {
-  const months = new Set(charged.months);
-
-  if (charged.usageSince !== null && months.size > 0) {
-    const since = monthOf(charged.usageSince.toISOString());
-    const last = [...months].sort().at(-1) ?? '';
-    // Months without usage have nothing that an outcome could stand for.
-    (await touches(tx))
-      .filter(({ month }) => month >= since && month <= last)
-      .forEach(({ month }) => months.add(month));
-  }
-
-  if (months.size > 0) {
-    await touchMonths(tx, [...months]);
-    await announce(tx, 'usage.accepted');
-  }
+  await touchUsageOf(tx, charged.months, charged.usage);
 
   if (batch.transitions > 0) {
     await announce(tx, 'outcome.changed');
@@ -161,19 +148,16 @@ export async function tellBatch(tx: Scope, { id, ...batch }: Batch, charged: Cha
 
 function chargedBy(rules: TenantRules, changes: readonly OutcomeChange[]): Charged {
   const charged = changes.filter(({ isCharged }) => isCharged);
-  const starts = charged
-    .filter(({ standing }) => rules.standsForUsage(standing.ruleId))
-    .map(({ standing }) => Date.parse(standing.startedAt));
 
   return {
     months: [...new Set(charged.flatMap(({ months }) => months))],
-    usageSince: starts.length === 0 ? null : usageBefore(new Date(starts.reduce((a, b) => Math.min(a, b)))),
+    usage: {
+      subjects: charged.flatMap(({ standing: { ruleId, subject } }) =>
+        subject !== null && rules.metersStoodFor([ruleId]).length > 0 ? [subject] : [],
+      ),
+      meterIds: rules.metersStoodFor(charged.map(({ standing }) => standing.ruleId)),
+    },
   };
-}
-
-/** Since when usage may lie that an outcome stands for which started at an instant. */
-export function usageBefore(startedAt: Date): Date {
-  return new Date(Math.max(0, startedAt.getTime() - USAGE_BEFORE_MS));
 }
 
 function keyOf({ id, source }: Pick<OutcomeEvent, 'id' | 'source'>): string {

@@ -6,10 +6,18 @@ import { OutcomeEventClauseType } from './outcome-claim.types.js';
 import {
   OutcomeCapModeEnum,
   OutcomeCapScopeEnum,
+  OutcomeSendersEnum,
   OutcomeSilentDecisionEnum,
   OutcomeUsageRelationEnum,
 } from './outcome-terms.enums.js';
-import type { CapMode, CapScope, OutcomeTermsJson, SilentDecision, UsageRelation } from './outcome-terms.rules.js';
+import type {
+  CapMode,
+  CapScope,
+  OutcomeTermsJson,
+  Senders,
+  SilentDecision,
+  UsageRelation,
+} from './outcome-terms.rules.js';
 
 /* What outcomes cost and how they are taken back; as in `outcome-claim.types.ts`, each class is an input and an output. */
 
@@ -163,6 +171,12 @@ export class OutcomeReversalTermsType {
       "Path in such an event of the id of the claim's event, which has the same subject; null for every outcome of the subject.",
   })
   targetProperty?: string | null;
+
+  @Field(() => OutcomeSendersEnum, {
+    defaultValue: OutcomeSendersEnum.ANY,
+    description: 'Which of these events count.',
+  })
+  sentBy!: Senders;
 }
 
 @ObjectType('OutcomeGuaranteeTerms', { description: 'When the seller pays the value back, and its fee with it.' })
@@ -173,6 +187,12 @@ export class OutcomeGuaranteeTermsType {
 
   @Field(() => Int, { description: 'For how many hours after it occurred an outcome is guaranteed.' })
   windowHours!: number;
+
+  @Field(() => OutcomeSendersEnum, {
+    defaultValue: OutcomeSendersEnum.SELLER,
+    description: "Which of these events count: those of the seller's side by default, for they cost it the value.",
+  })
+  sentBy!: Senders;
 }
 
 @ObjectType('OutcomeUsageTerms', { description: 'How outcomes stand to usage.' })
@@ -210,6 +230,12 @@ export class OutcomeSampleAuditTermsType {
       'Per cent of the sample, 0 to 100, that may be wrong without consequence; above it, all that is wrong is taken off.',
   })
   tolerance!: string;
+
+  @Field(() => Int, {
+    defaultValue: 50,
+    description: 'How many outcomes a sample holds at least, 1 to 1,000; where there are fewer, it holds all of them.',
+  })
+  leastSample!: number;
 }
 
 @ObjectType('OutcomeAnomalyTerms', { description: 'When the number of claims of a week is told to be out of line.' })

@@ -27,11 +27,13 @@ import {
   PERIOD_ANCHORS,
   type ReversalTerms,
   type SampleAuditTerms,
+  SENDERS,
   SILENT_DECISIONS,
   USAGE_RELATIONS,
   type UsageTerms,
   VERSION_ANCHORS,
 } from './outcome-terms.rules.js';
+import { LARGEST_SAMPLE } from './review.rules.js';
 import { NAME_RULE, TermsReader } from './terms-reader.rules.js';
 
 /** The terms, or every reason why there are none, each with the path of its member. */
@@ -76,6 +78,8 @@ const MOST_CAPS = 10;
 const MOST_METERS = 20;
 const MOST_ID = 64;
 const MOST_CLAIMS = 1_000_000_000;
+/** What a sample holds at least where terms say nothing. */
+const USUAL_SAMPLE = 50;
 const HUNDRED = decimal(100);
 
 /** Why a text is no key of a rule; null when it may be one. */
@@ -86,12 +90,13 @@ export function refuseRuleKey(key: string): string | null {
 /**
  * Reads the JSON form of terms, `OutcomeTermsJson`, and names every member at fault. What is left out, or null, has its
  * default: `versionAnchor` OCCURRED, `periodAnchor` MATURED, `maturationHours` 0, `dedupe.scope` NONE, `measure` UNITS, `units`
- * one per outcome, filters empty, lists empty, everything else null. There have to be `claim` and 1 to 100 `prices`. A
- * member that is not known is refused, for a misspelled exclusion must not become a bill. Hours are whole, up to those of a
- * year. Whether filters compile and meters are there is not looked at here.
+ * one per outcome, `sentBy` ANY and the guarantee's SELLER, `sampleAudit.leastSample` 50, filters empty, lists empty, everything
+ * else null. There have to be `claim` and 1 to 100 `prices`. A member that is not known is refused, for a misspelled exclusion
+ * must not become a bill. Hours are whole, up to those of a year. Whether filters compile and meters are there is not looked
+ * at here. What `isStored` was accepted before there were senders, least samples and some reasons, and means what it meant.
  */
-export function readOutcomeTerms(json: unknown): OutcomeTermsReading {
-  const reader = new TermsReader();
+export function readOutcomeTerms(json: unknown, isStored = false): OutcomeTermsReading {
+  const reader = new TermsReader(isStored);
   const terms = readMembers(reader, json);
   refuseContradictions(reader, terms);
   const [first, ...others] = reader.refusals;
@@ -223,22 +228,24 @@ function eitherOf<N extends 'quantity' | 'count'>(
 
 function readReversal(reader: TermsReader, json: unknown): ReversalTerms | null {
   const field = ['reversal'];
-  const known = ['clause', 'windowHours', 'amountProperty', 'targetProperty'];
+  const known = ['clause', 'windowHours', 'amountProperty', 'targetProperty', 'sentBy'];
 
   return reader.optional(json, known, field, given => ({
     clause: reader.clauseOrNull(given['clause'], [...field, 'clause']),
     windowHours: reader.hours(given['windowHours'], [...field, 'windowHours']),
     amountProperty: reader.pathOrNull(given['amountProperty'], [...field, 'amountProperty']),
     targetProperty: reader.pathOrNull(given['targetProperty'], [...field, 'targetProperty']),
+    sentBy: reader.oneOf(SENDERS, given['sentBy'], [...field, 'sentBy'], 'ANY'),
   }));
 }
 
 function readGuarantee(reader: TermsReader, json: unknown): GuaranteeTerms | null {
   const field = ['guarantee'];
 
-  return reader.optional(json, ['clause', 'windowHours'], field, ({ clause, windowHours }) => ({
+  return reader.optional(json, ['clause', 'windowHours', 'sentBy'], field, ({ clause, windowHours, sentBy }) => ({
     clause: reader.clause(clause, [...field, 'clause']),
     windowHours: reader.hours(windowHours, [...field, 'windowHours']),
+    sentBy: reader.oneOf(SENDERS, sentBy, [...field, 'sentBy'], reader.isStored ? 'ANY' : 'SELLER'),
   }));
 }
 
@@ -271,8 +278,14 @@ function readDispute(reader: TermsReader, json: unknown): DisputeTerms | null {
 }
 
 function readSampleAudit(reader: TermsReader, json: unknown): SampleAuditTerms | null {
-  return reader.optional(json, ['tolerance'], ['sampleAudit'], ({ tolerance }) => ({
+  return reader.optional(json, ['tolerance', 'leastSample'], ['sampleAudit'], ({ tolerance, leastSample }) => ({
     tolerance: reader.decimal(tolerance, ['sampleAudit', 'tolerance'], ZERO, HUNDRED),
+    leastSample: reader.whole(
+      leastSample,
+      [1, LARGEST_SAMPLE],
+      ['sampleAudit', 'leastSample'],
+      reader.isStored ? 1 : USUAL_SAMPLE,
+    ),
   }));
 }
 
@@ -298,7 +311,7 @@ export function outcomeTermsJson(terms: OutcomeTerms): OutcomeTermsJson {
     prices: prices.map(price => ({ ...price, terms: priceTermsJson(price.terms) })),
     minimum: minimum && { ...minimum, quantity: numberJson(minimum.quantity), amount: amountJson(minimum.amount) },
     caps: caps.map(cap => ({ ...cap, count: numberJson(cap.count), amount: amountJson(cap.amount) })),
-    sampleAudit: sampleAudit && { tolerance: formatDecimal(sampleAudit.tolerance) },
+    sampleAudit: sampleAudit && { ...sampleAudit, tolerance: formatDecimal(sampleAudit.tolerance) },
     anomaly: anomaly && { ...anomaly, factor: formatDecimal(anomaly.factor) },
   };
 }

@@ -99,6 +99,19 @@ registerEnumType(OutcomePartiesNeededEnum, {
   },
 });
 
+export enum OutcomeSendersEnum {
+  ANY = 'ANY',
+  SELLER = 'SELLER',
+}
+registerEnumType(OutcomeSendersEnum, {
+  name: 'OutcomeSenders',
+  description: 'Whose events count. An event is the word of whoever holds a key that may send usage of the tenant.',
+  valuesConfig: {
+    ANY: { description: "Those of any key, the tenant's own among them." },
+    SELLER: { description: 'Those sent by a key above the tenant.' },
+  },
+});
+
 export enum OutcomeMissingQualityEnum {
   ACCEPT = 'ACCEPT',
   REJECT = 'REJECT',

@@ -25,6 +25,10 @@ export type Verifier = (typeof VERIFIERS)[number];
 export const PARTIES_NEEDED = ['ANY', 'BOTH'] as const;
 export type PartiesNeeded = (typeof PARTIES_NEEDED)[number];
 
+/** Whose events are heard: those of any key that may send the tenant's usage, or those of a key above the tenant alone. */
+export const SENDERS = ['ANY', 'SELLER'] as const;
+export type Senders = (typeof SENDERS)[number];
+
 /** Which of several agents that touched a subject is credited with its outcome. */
 export const ATTRIBUTION_MODELS = ['FIRST', 'LAST', 'SPLIT'] as const;
 export type AttributionModel = (typeof ATTRIBUTION_MODELS)[number];
@@ -84,6 +88,8 @@ export interface VerificationTerms {
   readonly parties: PartiesNeeded;
   /** Events of this type and subject verify too: `properties.passes`, `.verifier`, `.score`, `.reason`, `.evidence`. */
   readonly eventType: string | null;
+  /** Which of these events count. */
+  readonly sentBy: Senders;
   /** A claim that nobody verified so long after it occurred expires. */
   readonly expiresAfterHours: number;
 }
@@ -167,12 +173,16 @@ export interface ReversalTerms {
   readonly amountProperty: string | null;
   /** Path of the id of the claim's event, of the same subject; null: every outcome of the subject that counts then. */
   readonly targetProperty: string | null;
+  /** Which of these events count. */
+  readonly sentBy: Senders;
 }
 
 /** What makes the seller pay the value back, and the fee with it. */
 export interface GuaranteeTerms {
   readonly clause: EventClause;
   readonly windowHours: number;
+  /** Which of these events count. What they pay back is the seller's money. */
+  readonly sentBy: Senders;
 }
 
 /** How outcomes stand to usage that these meters count. */
@@ -194,6 +204,8 @@ export interface DisputeTerms {
 export interface SampleAuditTerms {
   /** Per cent that may be wrong without consequence. */
   readonly tolerance: Decimal;
+  /** How many outcomes a sample holds at least, or all that there are: a few prove nothing of thousands. */
+  readonly leastSample: number;
 }
 
 /** When the number of claims of a week is told to be out of line. */

@@ -156,6 +156,8 @@ export async function insertTransitions(tx: Scope, batch: string, steps: readonl
 /** Which outcomes are to mature, and as what. */
 export interface Maturing {
   readonly ruleIds: readonly string[];
+  /** Those of them whose outcomes stand for usage. */
+  readonly forUsage: readonly string[];
   /** The id of the batch. */
   readonly batch: string;
   /** How many at most. */
@@ -176,8 +178,8 @@ export interface Matured {
   /** The months in which they are charged. */
   readonly months: readonly string[];
   readonly ruleIds: readonly string[];
-  /** When the first of their subjects started. */
-  readonly startedFrom: Date;
+  /** Of those that stand for usage. */
+  readonly subjects: readonly string[];
   /** When the last of them was due. */
   readonly lastDueAt: Date;
 }
@@ -186,7 +188,10 @@ export interface Matured {
  * Has verified outcomes of these rules mature whose instant has come, the earliest first, in one statement: every row, its
  * transition, and the digest of the batch (of the same lines as `transitionLine` writes).
  */
-export async function matureOutcomes(tx: Scope, { ruleIds, batch, limit, listed, from }: Maturing): Promise<Matured> {
+export async function matureOutcomes(
+  tx: Scope,
+  { ruleIds, forUsage, batch, limit, listed, from }: Maturing,
+): Promise<Matured> {
   // The next ones come by the index on their instants, however much else of the tenant there is; a planner that has not seen
   // the table since it grew would read and sort all of it, chunk by chunk.
   await query(tx, 'set local enable_sort = off');
@@ -199,7 +204,7 @@ export async function matureOutcomes(tx: Scope, { ruleIds, batch, limit, listed,
      ), matured as (
        update outcome o set judged_state = 'MATURED', due_at = null, n = o.n + 1, changed_at = $2
        from due where o.tenant_id = $1 and o.id = due.id
-       returning o.id, o.n, o.state, o.reason, o.rule_id, o.started_at, o.period_at, due.due_at
+       returning o.id, o.n, o.state, o.reason, o.rule_id, o.subject, o.period_at, due.due_at
      ), kept as (
        insert into outcome_transition (tenant_id, outcome_id, n, from_state, to_state, reason, batch, at)
        select $1, id, n, 'VERIFIED', state, reason, $4, $2 from matured
@@ -211,9 +216,9 @@ export async function matureOutcomes(tx: Scope, { ruleIds, batch, limit, listed,
        array(select text from line order by text limit $6) as first,
        array(select distinct to_char(period_at at time zone 'UTC', 'YYYY-MM-01') from matured order by 1) as months,
        array(select distinct rule_id from matured order by 1) as "ruleIds",
-       (select coalesce(min(started_at), $2) from matured) as "startedFrom",
+       array(select distinct subject from matured where subject is not null and rule_id = any ($8::text[])) as subjects,
        (select coalesce(max(due_at), $7) from matured) as "lastDueAt"`,
-    [tx.tenantId, tx.now, ruleIds, batch, limit, listed, from],
+    [tx.tenantId, tx.now, ruleIds, batch, limit, listed, from, forUsage],
   );
   await query(tx, 'set local enable_sort = on');
 

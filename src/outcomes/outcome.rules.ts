@@ -68,7 +68,7 @@ export interface Decision extends Act {
 export type OutcomeAct = Verification | Reversal | Dispute | Decision;
 
 /** What a compiled filter can be asked. */
-interface Filter {
+export interface Filter {
   matches(event: Pick<OutcomeEvent, 'type' | 'subject' | 'source' | 'properties'>): boolean;
 }
 

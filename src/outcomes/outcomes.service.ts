@@ -4,11 +4,13 @@ import { lockRating } from '../usage/index.js';
 import type { AnomaliesService } from './anomalies.service.js';
 import { customerOf } from './customer.rules.js';
 import type { HeldContract } from './idle-event.rules.js';
-import type { LiveRules } from './live-rules.js';
+import type { LiveRules, NewlyWatched } from './live-rules.js';
 import { casesOf, grouped, type OutcomeCase } from './outcome-cases.js';
-import { judgeCases, LISTED, tellBatch, usageBefore } from './outcome-judging.js';
+import { judgeCases, LISTED, tellBatch } from './outcome-judging.js';
+import { takeCustomersAnew } from './customers-anew.js';
 import { matureOutcomes } from './outcome.queries.js';
 import type { LiveRule } from './outcome.rules.js';
+import { justPublishedSince, lookAgain, takeOverlooked, timeToLook } from './overlooked.js';
 import {
   dueOutcomes,
   isAnythingDue,
@@ -57,6 +59,10 @@ export class OutcomesService {
 
   /** Judges all that came in and all that is due for the scope's tenant, in as many transactions as it takes. */
   async settle(scope: Scope): Promise<void> {
+    if (!(await inTransaction(scope, isAnythingDue))) {
+      return;
+    }
+
     const progress = begun();
 
     while (
@@ -86,10 +92,18 @@ export class OutcomesService {
 
   /**
    * Judges every case again that holds an event whose verdict may depend on what is in force from an instant on: of that
-   * instant or later, or still waiting for its verification or maturation then. The caller holds the rating lock.
+   * instant or later, or still waiting for its verification or maturation then; and those with an event whose customer only
+   * the rules of now name. The caller holds the rating lock.
    */
   async rejudge(tx: Scope, from: Date): Promise<void> {
     const rules = await this.#rulesOfAll(tx);
+
+    if ((await this.#publishedSince(tx, justPublishedSince(tx.now))).length > 0) {
+      await lookAgain(tx);
+    }
+
+    const named = await takeCustomersAnew(tx, rules);
+    await this.#judge(tx, rules, await casesOf(tx, named, rules.linksCustomers));
     const earliest = new Date(Math.max(0, from.getTime() - rules.longestWaitMs));
     const done = new Set<string>();
     const judgeNew = async (names: readonly CaseName[]): Promise<void> => {
@@ -165,6 +179,18 @@ export class OutcomesService {
     return asTenant(tx, sellerId, seller => this.liveRules.ofBook(seller, priceBookId));
   }
 
+  /** What versions that were published since an instant watch, of all books that the tenant has bought by. */
+  async #publishedSince(tx: Scope, since: Date): Promise<NewlyWatched[]> {
+    const books = new Map((await this.contracts.all(tx)).map(contract => [contract.priceBookId, contract.sellerId]));
+    const watched: NewlyWatched[] = [];
+
+    for (const [bookId, sellerId] of books) {
+      watched.push(...(await asTenant(tx, sellerId, seller => this.liveRules.publishedSince(seller, bookId, since))));
+    }
+
+    return watched;
+  }
+
   async #rulesOfAll(tx: Scope): Promise<TenantRules> {
     const contracts = await this.contracts.all(tx);
     const rules: (readonly LiveRule[])[] = [];
@@ -183,11 +209,22 @@ export class OutcomesService {
       return false;
     }
 
+    await this.#findOverlooked(tx);
+
     return (
       (await this.#takeIn(tx, rules)) ||
       (await this.#mature(tx, rules, progress)) ||
       this.#judgeDue(tx, rules, progress)
     );
+  }
+
+  /** Puts into the intake what was accepted by a process that did not know yet that a rule looks at it. */
+  async #findOverlooked(tx: Scope): Promise<void> {
+    const since = await timeToLook(tx);
+
+    for (const watched of since ? await this.#publishedSince(tx, since) : []) {
+      await takeOverlooked(tx, watched);
+    }
   }
 
   async #takeIn(tx: Scope, rules: TenantRules): Promise<boolean> {
@@ -218,8 +255,9 @@ export class OutcomesService {
    */
   async #mature(tx: Scope, rules: TenantRules, progress: Progress): Promise<boolean> {
     const id = newId('otb', tx.now);
-    const { startedFrom, lastDueAt, ruleIds, months, ...batch } = await matureOutcomes(tx, {
+    const { lastDueAt, ruleIds, subjects, months, ...batch } = await matureOutcomes(tx, {
       ruleIds: rules.maturedByTime,
+      forUsage: rules.maturedByTime.filter(ruleId => rules.metersStoodFor([ruleId]).length > 0),
       batch: id,
       limit: MATURED_AT_A_TIME,
       listed: LISTED,
@@ -231,8 +269,7 @@ export class OutcomesService {
     }
 
     progress.matured = lastDueAt;
-    const isForUsage = ruleIds.some(ruleId => rules.standsForUsage(ruleId));
-    await tellBatch(tx, { id, ...batch }, { months, usageSince: isForUsage ? usageBefore(startedFrom) : null });
+    await tellBatch(tx, { id, ...batch }, { months, usage: { subjects, meterIds: rules.metersStoodFor(ruleIds) } });
 
     return true;
   }

@@ -1,8 +1,9 @@
 import { propertyAt, scalarText } from '../catalog/property.rules.js';
 import { type Decimal, decimal, divide, ONE, sum, ZERO } from '../money/index.js';
 import { matchPattern } from './attribute.rules.js';
+import { type CaseIndex, placeAfter, placeFrom } from './case-index.rules.js';
 import { after, type Case, type Claim, factOf, isSame, numberOf } from './claim.rules.js';
-import type { AgentShare, OutcomeEvent } from './outcome.rules.js';
+import type { AgentShare, Filter, OutcomeEvent } from './outcome.rules.js';
 import type { Exclusion, QualityTerms, UnitTerms } from './outcome-terms.rules.js';
 import { verificationOf } from './verification.rules.js';
 
@@ -127,43 +128,75 @@ function exclusionOf(all: Case, claim: Claim): { readonly refused: string; reado
   const { terms, filters } = claim.version;
 
   for (const [index, exclusion] of terms.exclusions.entries()) {
-    const filter = filters.exclusions[index];
-    const by =
-      exclusion.eventType === null
-        ? filter?.matches(claim.event) === true
-          ? claim.event
-          : undefined
-        : all.events.find(other => isExcluding(exclusion, claim.event, other) && filter?.matches(other) === true);
+    const filter = filters.exclusions[index] ?? null;
+
+    if (exclusion.eventType === null && filter?.matches(claim.event) === true) {
+      return { refused: exclusion.reason, facts: [] };
+    }
+
+    const by = exclusion.eventType === null ? null : excludingEvent(all, exclusion, filter, claim.event);
 
     if (by) {
-      return { refused: exclusion.reason, facts: by === claim.event ? [] : [factOf(by)] };
+      return { refused: exclusion.reason, facts: [factOf(by)] };
     }
   }
 
   return null;
 }
 
-/** Of the same subject at any time until the window ends; of the same customer, under another subject, after the claim. */
-function isExcluding(
+/**
+ * The first event that excludes a claim: of the same subject at any time until the window ends; of the same customer, under
+ * another subject, after the claim.
+ */
+function excludingEvent(
+  { index }: Case,
   { eventType, scope, withinHours }: Exclusion,
+  filter: Filter | null,
   claimed: OutcomeEvent,
-  other: OutcomeEvent,
-): boolean {
-  if (other.type !== eventType || isSame(claimed, other) || other.time > after(claimed.time, withinHours)) {
-    return false;
+): OutcomeEvent | null {
+  const { subject, customer } = claimed;
+  const until = after(claimed.time, withinHours);
+
+  if (eventType === null) {
+    return null;
   }
 
-  return scope === 'SUBJECT'
-    ? claimed.subject !== null && other.subject === claimed.subject
-    : claimed.customer !== null &&
-        other.customer === claimed.customer &&
-        (claimed.subject === null || other.subject !== claimed.subject) &&
-        other.time > claimed.time;
+  if (scope === 'SUBJECT') {
+    const first =
+      subject === null ? null : index.matching(filter, eventType, { subject }).find(other => !isSame(claimed, other));
+
+    return first && first.time <= until ? first : null;
+  }
+
+  if (customer === null) {
+    return null;
+  }
+
+  const others = index.matching(filter, eventType, { customer });
+  const place = placeAfter(others, claimed.time, timeOf);
+  const isOther = subject === null || others[place]?.subject !== subject;
+  const first = isOther ? others[place] : others[changesOf(index, others)[place] ?? others.length];
+
+  return first && first.time <= until ? first : null;
+}
+
+/** For each place the next one that holds an event of another subject. */
+function changesOf(index: CaseIndex, events: readonly OutcomeEvent[]): readonly number[] {
+  return index.made(events, 'changes', () => {
+    const next: number[] = Array.from(events, () => events.length);
+
+    for (let place = events.length - 2; place >= 0; place -= 1) {
+      const isChange = events[place]?.subject !== events[place + 1]?.subject;
+      next[place] = isChange ? place + 1 : (next[place + 1] ?? events.length);
+    }
+
+    return next;
+  });
 }
 
 /** Whose work it was: the agents that touched the subject in the window before the claim. */
 function attributionOf(
-  all: Case,
+  { index }: Case,
   { event, version }: Claim,
 ): Check<{ readonly agents: readonly AgentShare[]; readonly facts: readonly string[] }> {
   const { attribution } = version.terms;
@@ -173,24 +206,23 @@ function attributionOf(
   }
 
   const { touch, windowHours, model, agentProperty, shareProperty } = attribution;
-  const touches = all.events.filter(
-    other =>
-      other.type === touch.eventType &&
-      event.subject !== null &&
-      other.subject === event.subject &&
-      other.time <= event.time &&
-      after(other.time, windowHours) >= event.time &&
-      version.filters.touch?.matches(other) === true,
+  const known =
+    event.subject === null ? [] : index.matching(version.filters.touch, touch.eventType, { subject: event.subject });
+  const from = placeFrom(known, after(event.time, -windowHours), timeOf);
+  const until = placeAfter(known, event.time, timeOf);
+  // The first or the last one alone where one is credited: there may be thousands.
+  const touches = known.slice(
+    model === 'LAST' ? Math.max(from, until - 1) : from,
+    model === 'FIRST' ? Math.min(from + 1, until) : until,
   );
-  const credited = model === 'FIRST' ? touches.slice(0, 1) : model === 'LAST' ? touches.slice(-1) : touches;
 
-  if (credited.length === 0) {
+  if (touches.length === 0) {
     return { refused: 'OUTSIDE_ATTRIBUTION', facts: [] };
   }
 
   const weights = new Map<string, Decimal>();
 
-  for (const { properties } of credited) {
+  for (const { properties } of touches) {
     const agent = scalarText(propertyAt(properties, agentProperty)) ?? '';
     const weight = shareProperty === null ? ONE : numberAt(properties, shareProperty);
     weights.set(agent, (weights.get(agent) ?? ZERO).plus(weight ?? ZERO));
@@ -203,7 +235,7 @@ function attributionOf(
     share: total.isZero() ? divide(ONE, decimal(weights.size)) : divide(weight, total),
   }));
 
-  return { agents, facts: credited.map(factOf) };
+  return { agents, facts: touches.map(factOf) };
 }
 
 /** What the event says that the outcome is worth. */
@@ -301,22 +333,23 @@ function qualityOf(
 
 /** The last rating of the subject from the claim until its maturation that holds a score. */
 function ratingOf(
-  all: Case,
-  { eventType, property }: QualityTerms,
-  claimed: OutcomeEvent,
+  { index }: Case,
+  quality: QualityTerms,
+  { subject, time }: OutcomeEvent,
   maturesAt: Date,
 ): OutcomeEvent | null {
-  return (
-    all.events.findLast(
-      other =>
-        other.type === eventType &&
-        claimed.subject !== null &&
-        other.subject === claimed.subject &&
-        other.time >= claimed.time &&
-        other.time <= maturesAt &&
-        numberAt(other.properties, property) !== null,
-    ) ?? null
+  const { eventType, property } = quality;
+
+  if (eventType === null || subject === null) {
+    return null;
+  }
+
+  const scored = index.made(quality, `scored ${subject}`, () =>
+    index.of(eventType, { subject }).filter(({ properties }) => numberAt(properties, property) !== null),
   );
+  const last = scored[placeAfter(scored, maturesAt, timeOf) - 1];
+
+  return last && last.time >= time ? last : null;
 }
 
 /** The attributes that prices and weights may depend on; one that is missing is left out. */
@@ -335,4 +368,8 @@ function attributesOf(
 
 function numberAt(properties: Readonly<Record<string, unknown>>, path: string): Decimal | null {
   return numberOf(propertyAt(properties, path));
+}
+
+function timeOf({ time }: OutcomeEvent): Date {
+  return time;
 }

@@ -18,14 +18,14 @@ const DISPUTE_REASON_LENGTH = 2_000;
 const DISPUTABLE: readonly OutcomeState[] = ['MATURED', 'BILLED'];
 
 /** How many outcomes a sample holds at most. */
-const LARGEST_SAMPLE = 1_000;
+export const LARGEST_SAMPLE = 1_000;
 
 /** Why nothing can be disputed so; null when something can. */
 export function refuseDispute(draft: { readonly reason: string; readonly evidence: unknown }): ActRefusal | null {
   return refuseReason(draft.reason, DISPUTE_REASON_LENGTH) ?? refuseEvidence(draft.evidence);
 }
 
-/** Why one outcome cannot be disputed now. `earlier` is the dispute that it was in before. */
+/** Why one outcome cannot be disputed now. `earlier` is the dispute of it that the same side opened before: each has one. */
 export function refuseDisputing(
   outcome: ActSubject,
   place: number,
@@ -38,7 +38,10 @@ export function refuseDisputing(
   }
 
   if (earlier !== null) {
-    return untimely(`outcome ${outcome.id} is in dispute ${earlier} already, and is disputed once`, place);
+    return untimely(
+      `outcome ${outcome.id} is in dispute ${earlier} of this side already; each side disputes an outcome once`,
+      place,
+    );
   }
 
   const until = after(outcome.maturesAt, dispute.windowHours);
@@ -82,14 +85,21 @@ export function refuseDecision(
   }
 
   const isAccepting = acceptedOutcomeIds.length > 0;
-  const both = rejectedOutcomeIds.findIndex(id => acceptedOutcomeIds.includes(id));
 
   return (
     (isAccepting ? refuseList(acceptedOutcomeIds, 'acceptedOutcomeIds') : null) ??
     (rejectedOutcomeIds.length > 0 || !isAccepting ? refuseList(rejectedOutcomeIds, 'rejectedOutcomeIds') : null) ??
-    (both < 0 ? null : invalid('an outcome is accepted or rejected, not both', 'rejectedOutcomeIds', String(both))) ??
+    refuseBoth(acceptedOutcomeIds, rejectedOutcomeIds) ??
     refuseReason(reason)
   );
+}
+
+/** Both lists have been bounded before. */
+function refuseBoth(acceptedIds: readonly string[], rejectedIds: readonly string[]): ActRefusal | null {
+  const accepted = new Set(acceptedIds);
+  const both = rejectedIds.findIndex(id => accepted.has(id));
+
+  return both < 0 ? null : invalid('an outcome is accepted or rejected, not both', 'rejectedOutcomeIds', String(both));
 }
 
 /** Why one outcome of a dispute cannot be decided any more: somebody did, silence did, or it was taken back meanwhile. */
@@ -106,8 +116,15 @@ export function refuseDeciding(
       };
 }
 
-/** Why a sample cannot be drawn; null when it can. */
-export function refuseSample(size: number, population: number): ActRefusal | null {
+/** Why no sample of any period has this size; null when one may. */
+export function refuseSampleSize(size: number): ActRefusal | null {
+  return Number.isInteger(size) && size >= 1 && size <= LARGEST_SAMPLE
+    ? null
+    : invalid(`sampleSize is from 1 to ${LARGEST_SAMPLE}`, 'sampleSize');
+}
+
+/** Why a sample of this size cannot be drawn from so many outcomes; null when it can. The size is one of a sample. */
+export function refuseSample(size: number, population: number, leastSample: number): ActRefusal | null {
   if (population < 1) {
     return {
       code: 'INVALID_TRANSITION',
@@ -116,12 +133,12 @@ export function refuseSample(size: number, population: number): ActRefusal | nul
     };
   }
 
-  const most = Math.min(population, LARGEST_SAMPLE);
+  const [least, most] = [Math.min(population, leastSample), Math.min(population, LARGEST_SAMPLE)];
 
-  return Number.isInteger(size) && size >= 1 && size <= most
+  return size >= least && size <= most
     ? null
     : invalid(
-        `sampleSize is from 1 to ${most}: the period holds ${population} outcomes of the rule that are charged`,
+        `sampleSize is from ${least} to ${most}: the period holds ${population} outcomes of the rule that are charged, and its terms ask for a sample of ${leastSample} or of all`,
         'sampleSize',
       );
 }
@@ -142,16 +159,16 @@ export function refuseFindings(
 
   const known = new Set(sampleIds);
   const odd = wrongIds.findIndex(id => !known.has(id));
+  const stray =
+    odd < 0
+      ? null
+      : invalid(
+          `outcome ${wrongIds[odd]?.slice(0, 40) ?? ''} is not in the sample; leave it out`,
+          'wrongOutcomeIds',
+          String(odd),
+        );
 
-  if (odd >= 0) {
-    return invalid(
-      `outcome ${wrongIds[odd]?.slice(0, 40) ?? ''} is not in the sample; leave it out`,
-      'wrongOutcomeIds',
-      String(odd),
-    );
-  }
-
-  return wrongIds.length > 0 ? refuseList(wrongIds, 'wrongOutcomeIds') : null;
+  return wrongIds.length > 0 ? (refuseList(wrongIds, 'wrongOutcomeIds') ?? stray) : null;
 }
 
 /** Whether more of a sample is wrong than the tolerance, in per cent, lets pass: then it counts for all. */

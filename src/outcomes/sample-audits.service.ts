@@ -11,7 +11,7 @@ import { insist } from './outcome-act.queries.js';
 import { OutcomeSampleAudit } from './outcome.entity.js';
 import type { SampleAuditTerms } from './outcome-terms.rules.js';
 import type { OutcomesService } from './outcomes.service.js';
-import { refuseFindings, refuseSample } from './review.rules.js';
+import { refuseFindings, refuseSample, refuseSampleSize } from './review.rules.js';
 
 /** Which period of which rule is audited. */
 export interface SampleAuditStart {
@@ -45,6 +45,7 @@ export class SampleAuditsService {
   /** Draws a sample of the charged outcomes of a rule in a period that is over; once for each period. */
   async start(scope: Scope, input: SampleAuditStart, by: ActBy): Promise<Audited> {
     const { idempotencyKey, ...draft } = input;
+    insist(refuseSampleSize(draft.sampleSize));
 
     return inTransaction(scope, async tx => {
       const { id, replayed } = await this.acting.once(tx, 'outcomeSampleAuditStart', idempotencyKey, draft, () =>
@@ -59,7 +60,7 @@ export class SampleAuditsService {
     const { outcomeRuleId: ruleId, at, sampleSize } = draft;
     const contract = await contractAt(tx, at);
     const period = await this.#periodOf(tx, contract, at);
-    const { tolerance } = await this.#termsOf(tx, contract, ruleId, period);
+    const { tolerance, leastSample } = await this.#termsOf(tx, contract, ruleId, period);
 
     if (period.end > tx.now) {
       throw new DomainError(
@@ -85,7 +86,7 @@ export class SampleAuditsService {
 
     const id = newId('osa', tx.now);
     const { population, sampleIds } = await draw(tx, id, { contractId: contract.id, ruleId, period, size: sampleSize });
-    insist(refuseSample(sampleSize, population));
+    insist(refuseSample(sampleSize, population, leastSample));
     tx.em.create(OutcomeSampleAudit, {
       tenantId: tx.tenantId,
       id,
@@ -233,7 +234,7 @@ async function draw(
      where tenant_id = $1 and contract_id = $2 and rule_id = $3 and period_at >= $4 and period_at < $5
        and state in ('MATURED', 'BILLED') and not is_free and cap is null
      order by sha256(convert_to($6 || E'\\n' || id, 'UTF8')), id limit $7`,
-    [tx.tenantId, contractId, ruleId, period.start, period.end, auditId, Math.max(1, size)],
+    [tx.tenantId, contractId, ruleId, period.start, period.end, auditId, size],
   );
 
   return { population: rows[0]?.population ?? 0, sampleIds: rows.map(({ id }) => id) };

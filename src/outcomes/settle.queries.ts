@@ -16,7 +16,8 @@ export type TakenEvent = Omit<OutcomeEvent, 'customer'>;
 export async function isAnythingDue(tx: Scope): Promise<boolean> {
   const [row] = await query<{ due: boolean }>(
     tx,
-    `select exists (select from outcome_intake where tenant_id = $1)
+    `select exists (
+         select from outcome_intake where tenant_id = $1 and (cardinality(ids) > 0 or accepted_at <= $2))
        or exists (select from outcome where tenant_id = $1 and due_at <= $2) as due`,
     [tx.tenantId, tx.now],
   );
@@ -26,7 +27,9 @@ export async function isAnythingDue(tx: Scope): Promise<boolean> {
 
 /** Whether events came in that are no facts of cases yet. */
 export async function isAnythingReceived(tx: Scope): Promise<boolean> {
-  const rows = await query(tx, 'select from outcome_intake where tenant_id = $1 limit 1', [tx.tenantId]);
+  const rows = await query(tx, 'select from outcome_intake where tenant_id = $1 and cardinality(ids) > 0 limit 1', [
+    tx.tenantId,
+  ]);
 
   return rows.length > 0;
 }
@@ -43,7 +46,8 @@ export async function takeIntake(tx: Scope, limit: number): Promise<TakenEvent[]
     tx,
     `with waiting as (
        select seq, sum(events) over (order by seq) - events as before
-       from (select seq, cardinality(ids) as events from outcome_intake where tenant_id = $1 order by seq limit ${MOST_ROWS}) first
+       from (select seq, cardinality(ids) as events from outcome_intake
+             where tenant_id = $1 and cardinality(ids) > 0 order by seq limit ${MOST_ROWS}) first
      ), taken as (
        delete from outcome_intake i using waiting w where i.tenant_id = $1 and i.seq = w.seq and w.before < $2
        returning i.ids, i.sources, i.key_id, i.party

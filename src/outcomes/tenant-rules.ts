@@ -73,9 +73,19 @@ export class TenantRules {
     return Math.max(0, ...hours) * HOUR_MS;
   }
 
-  /** Whether an outcome of the rule takes usage of its subject off what is charged, in whichever month that was. */
-  standsForUsage(ruleId: string): boolean {
-    return (this.#versions.get(ruleId) ?? []).some(({ terms }) => terms.usage?.relation === 'FALLBACK');
+  /** The meters whose usage outcomes of these rules take off what is charged, in whichever month that was. */
+  metersStoodFor(ruleIds: readonly string[]): readonly string[] {
+    const meters = new Set<string>();
+
+    for (const id of new Set(ruleIds)) {
+      for (const { terms } of this.#versions.get(id) ?? []) {
+        if (terms.usage?.relation === 'FALLBACK') {
+          terms.usage.meterIds.forEach(meterId => meters.add(meterId));
+        }
+      }
+    }
+
+    return [...meters];
   }
 
   /** The contract that holds at an instant, with the rules of its book; null for none. */
@@ -85,6 +95,11 @@ export class TenantRules {
         ({ startsAt, endsAt }) => startsAt <= instant && (endsAt === null || instant < endsAt),
       ) ?? null
     );
+  }
+
+  /** Whether any rule says where an event names its customer. */
+  get namesCustomers(): boolean {
+    return this.#some(({ customerProperty }) => customerProperty !== null);
   }
 
   /**

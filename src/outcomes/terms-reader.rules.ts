@@ -19,6 +19,9 @@ const MOST_ATTRIBUTE_VALUE = 128;
 export class TermsReader {
   readonly refusals: FieldRefusal[] = [];
 
+  /** `isStored`: the terms were accepted before, maybe when less was refused. */
+  constructor(readonly isStored = false) {}
+
   /** Refuses a member: `fault` continues the sentence that its path begins. */
   refuse(field: Path, fault: string): void {
     this.refusals.push({ field, message: field.length > 0 ? `${field.join('.')} ${fault}` : `terms ${fault}` });

@@ -1,8 +1,10 @@
 import { propertyAt } from '../catalog/property.rules.js';
 import type { Decimal } from '../money/index.js';
+import { placeFrom } from './case-index.rules.js';
 import { after, type Case, type Claim, factOf, numberOf } from './claim.rules.js';
 import type { OutcomeAct, OutcomeEvent, Party } from './outcome.rules.js';
-import type { VerificationTerms } from './outcome-terms.rules.js';
+import { BUILT_IN_REASONS } from './reason.rules.js';
+import type { Senders, VerificationTerms } from './outcome-terms.rules.js';
 
 /** What the words on a claim come to. */
 export interface Verified {
@@ -39,8 +41,9 @@ const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
 export function verificationOf(all: Case, claim: Claim): Verified {
   const { event, version } = claim;
   const { verification, evidence } = version.terms;
+  const missing = evidence.filter(name => (propertyAt(event.properties, name) ?? null) === null);
   const lacks = (more: Readonly<Record<string, unknown>>) =>
-    evidence.some(name => (propertyAt(event.properties, name) ?? propertyAt(more, name) ?? null) === null);
+    missing.some(name => (propertyAt(more, name) ?? null) === null);
   const open = { expiresAt: null, score: null, facts: [] };
 
   if (!verification) {
@@ -55,8 +58,8 @@ export function verificationOf(all: Case, claim: Claim): Verified {
   let score: Decimal | null = null;
   let ignored: string | null = null;
 
-  for (const word of wordsOn(all, claim, verification)) {
-    if (word.at > expiresAt || !verification.verifiers.some(verifier => verifier === word.verifier)) {
+  for (const word of wordsOn(all, claim, verification, expiresAt)) {
+    if (!verification.verifiers.some(verifier => verifier === word.verifier)) {
       continue;
     }
 
@@ -89,24 +92,53 @@ export function verificationOf(all: Case, claim: Claim): Verified {
     : { ...open, standing: 'CLAIMED', reason: ignored, verifiedAt: null, expiresAt, facts };
 }
 
-function wordsOn(all: Case, { event, acts }: Claim, { eventType }: VerificationTerms): Word[] {
-  const told = wordsOfActs(acts);
+/** The words on a claim until it expires, in the order of their times, one by one: the first may be the last that is asked for. */
+function* wordsOn(
+  { index }: Case,
+  { event: { subject, time }, acts }: Claim,
+  verification: VerificationTerms,
+  expiresAt: Date,
+): Generator<Word> {
+  const { eventType, sentBy } = verification;
   const sent =
-    eventType === null
+    eventType === null || subject === null
       ? []
-      : all.events
-          .filter(
-            other =>
-              other.type === eventType &&
-              event.subject !== null &&
-              other.subject === event.subject &&
-              other.time >= event.time,
-          )
-          .map(wordOf);
+      : index.made(verification, `words ${subject}`, () =>
+          index.of(eventType, { subject }).filter(isHeard(sentBy)).map(wordOf).sort(byAt),
+        );
+  const told = wordsOfActs(acts).sort(byAt);
+  let place = placeFrom(sent, time, ({ at }) => at);
 
-  return [...told, ...sent].sort(
-    (a, b) => a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : a.fact > b.fact ? 1 : 0),
-  );
+  for (const word of told) {
+    for (let other = sent[place]; other && byAt(other, word) < 0; other = sent[place]) {
+      if (other.at > expiresAt) {
+        return;
+      }
+
+      yield other;
+      place += 1;
+    }
+
+    if (word.at > expiresAt) {
+      return;
+    }
+
+    yield word;
+  }
+
+  for (let other = sent[place]; other && other.at <= expiresAt; other = sent[place]) {
+    yield other;
+    place += 1;
+  }
+}
+
+/** Whether an event is heard where a rule hears those of one side, or of both. */
+export function isHeard(sentBy: Senders): (event: Pick<OutcomeEvent, 'party'>) => boolean {
+  return ({ party }) => sentBy === 'ANY' || party === sentBy;
+}
+
+function byAt(a: Word, b: Word): number {
+  return a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : a.fact > b.fact ? 1 : 0);
 }
 
 /** What was said by mutation. */
@@ -135,7 +167,7 @@ export function wordOf(event: OutcomeEvent): Word {
   };
 }
 
-/** A reason that is a code is shown as it is; any other text is the verifier's own. */
+/** A reason that is a code is shown as it is, but for those that judging gives itself; any other text is the verifier's own. */
 function codeOf({ reason }: Word): string {
-  return reason !== null && REASON.test(reason) ? reason : 'VERIFICATION_FAILED';
+  return reason !== null && REASON.test(reason) && !BUILT_IN_REASONS.has(reason) ? reason : 'VERIFICATION_FAILED';
 }

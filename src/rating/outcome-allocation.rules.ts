@@ -24,15 +24,16 @@ export interface AllocatedOutcome {
  * Splits what a rule was rated to over its outcomes, in the order in which they are priced: for each due the amounts sum
  * to it exactly. An outcome has what it adds to those before it; where one tier prices the whole (VOLUME, STAIRSTEP) it has
  * its part by quantity. What divisions leave over goes to the last. Free ones, and those that a FREE cap keeps out, are
- * there with nothing; those without a price, and those that a HARD cap keeps out, are not there.
+ * there with nothing; those without a price, and those that a HARD cap keeps out, paid back or not, are not there.
  */
 export function allocateOutcomes(
   rule: RuleToRate,
   outcomes: readonly BillableOutcome[],
-  { dues, capped }: Pick<RatedRule, 'dues' | 'capped'>,
+  { dues, capped, unpaid }: Pick<RatedRule, 'dues' | 'capped' | 'unpaid'>,
 ): AllocatedOutcome[] {
   const prices = new RulePrices(rule);
   const modes = new Map(capped.map(({ id, mode }) => [id, mode]));
+  const out = new Set(unpaid);
   const byPrice = new Map(dues.filter(isPrice).map(due => [keyOf(due), due]));
   const shares = new Map<Due, Share[]>([...byPrice.values()].map(due => [due, []]));
   const walk = new OutcomeWalk(prices);
@@ -47,7 +48,7 @@ export function allocateOutcomes(
     const mode = modes.get(id);
 
     if (!reimbursement.isZero()) {
-      if (guarantee) {
+      if (guarantee && !out.has(id)) {
         paidBack.push(allocated(guarantee, id, reimbursement.negated()));
       }
     } else if (mode || !isCharged(outcome)) {

@@ -10,6 +10,8 @@ export interface Capped {
   readonly capped: readonly CappedOutcome[];
   /** Those beyond a SOFT cap, which are charged and told. */
   readonly beyond: readonly string[];
+  /** Those that were to be paid back and are not, for a HARD cap kept them out: nothing was charged for them. */
+  readonly unpaid: readonly string[];
 }
 
 /** What the outcomes of a scope have come to. */
@@ -22,28 +24,38 @@ interface Spent {
  * Goes over the outcomes as they occurred, whichever version judged them; the first cap of its version's list that an
  * outcome would bring its scope above, by count or by the exact amount that it adds, is the one that it is beyond. What a
  * HARD or FREE cap keeps out counts for nothing, so that a smaller one after it may still fit. A cap on money in another
- * currency than the contract's is none. Outcomes that are free or paid back take no cap; one without a price adds nothing.
+ * currency than the contract's is none. Outcomes that are free take no cap; one without a price adds nothing. What is paid back under the
+ * guarantee is looked at in its place and takes no room.
  */
 export function cappedOf(rule: RuleToRate, outcomes: readonly BillableOutcome[]): Capped {
   const prices = new RulePrices(rule);
   const capped: CappedOutcome[] = [];
   const beyond: string[] = [];
+  const unpaid: string[] = [];
 
   if (!prices.versions.some(({ terms }) => terms.caps.length > 0)) {
-    return { capped, beyond };
+    return { capped, beyond, unpaid };
   }
 
   const scopes = CAP_SCOPES.filter(per => prices.versions.some(({ terms }) => terms.caps.some(cap => cap.per === per)));
   const walk = new OutcomeWalk(prices);
   const spent = new Map<string, Spent>();
 
-  for (const outcome of asOccurred(outcomes.filter(isCharged))) {
+  for (const outcome of asOccurred(outcomes.filter(({ isFree }) => !isFree))) {
     const caps = prices.versions[prices.placeOf(outcome.versionId)]?.terms.caps ?? [];
     const amount = walk.peek(outcome) ?? ZERO;
     const hit = caps.filter(cap =>
       exceedsCap(cap, rule.currency, spent.get(scopeKey(cap.per, outcome)) ?? NOTHING, amount),
     );
     const mode = hit.flatMap(cap => (cap.mode === 'SOFT' ? [] : cap.mode))[0];
+
+    if (!isCharged(outcome)) {
+      if (mode === 'HARD') {
+        unpaid.push(outcome.id);
+      }
+
+      continue;
+    }
 
     if (mode) {
       capped.push({ id: outcome.id, mode });
@@ -63,7 +75,7 @@ export function cappedOf(rule: RuleToRate, outcomes: readonly BillableOutcome[])
     }
   }
 
-  return { capped, beyond };
+  return { capped, beyond, unpaid };
 }
 
 const NOTHING: Spent = { count: ZERO, amount: ZERO };
@@ -77,7 +89,7 @@ function exceedsCap(cap: Cap, currency: string, before: Spent, amount: Decimal):
 }
 
 /** One text for what a cap counts together. An outcome without a subject is a subject of its own. */
-function scopeKey(per: CapScope, { id, day, subject }: BillableOutcome): string {
+export function scopeKey(per: CapScope, { id, day, subject }: BillableOutcome): string {
   switch (per) {
     case 'PERIOD':
       return per;

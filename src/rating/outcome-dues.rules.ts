@@ -9,7 +9,8 @@ import {
 import { duesOf, mergeUnpriced, type Due } from './charge.rules.js';
 import type { PeriodFacts, RatedVersion, Unpriced } from './facts.rules.js';
 import { cappedOf } from './outcome-caps.rules.js';
-import { attributesOf, RulePrices, type RuleToRate } from './outcome-prices.rules.js';
+import { beyondCharged, mayCostOtherwise } from './outcome-cap-fit.rules.js';
+import { asOccurred, attributesOf, RulePrices, type RuleToRate } from './outcome-prices.rules.js';
 import { auditDue, guaranteeDue, minimumDue } from './outcome-whole.rules.js';
 import type { Piece, Segment } from './piece.rules.js';
 import type { EventValue, Series } from './series.rules.js';
@@ -21,6 +22,8 @@ export interface RatedRule {
   readonly unpriced: readonly Unpriced[];
   /** Those that a cap keeps out. */
   readonly capped: readonly CappedOutcome[];
+  /** Those that are not paid back under the guarantee, for a cap kept them out. */
+  readonly unpaid: readonly string[];
 }
 
 /**
@@ -36,17 +39,38 @@ export function needsSingles(rule: RuleToRate): boolean {
 /** What a rule comes to, outcome by outcome, in whatever order they are given. */
 export function outcomeDues(rule: RuleToRate, outcomes: readonly BillableOutcome[]): RatedRule {
   const prices = new RulePrices(rule);
-  const { capped } = cappedOf(rule, outcomes);
-  const out = new Set(capped.map(({ id }) => id));
-  const left = outcomes.filter(({ id }) => !out.has(id));
-  const singles = prices.looksAtSingles ? prices.inOrder(left.filter(isCharged)) : [];
+  const { capped, unpaid } = cappedOf(rule, outcomes);
+  const all = new Map(capped.map(one => [one.id, one]));
+  const out = new Set([...all.keys(), ...unpaid]);
+  const kept = outcomes.filter(({ id }) => !out.has(id));
+  let left = kept;
+  let rated = ratedSingles(prices, left);
 
-  return { ...ratedGroups(prices, groupsOf(left), singles), capped };
+  if (mayCostOtherwise(rule, left)) {
+    for (let more = beyondCharged(rule, left, rated.dues); more.length > 0;) {
+      more.forEach(one => all.set(one.id, one));
+      left = left.filter(({ id }) => !all.has(id));
+      rated = ratedSingles(prices, left);
+      more = beyondCharged(rule, left, rated.dues);
+    }
+  }
+
+  const inOrder = left === kept ? capped : asOccurred(outcomes).flatMap(({ id }) => all.get(id) ?? []);
+
+  return { ...rated, capped: inOrder, unpaid };
+}
+
+function ratedSingles(prices: RulePrices, outcomes: readonly BillableOutcome[]): Pick<RatedRule, 'dues' | 'unpriced'> {
+  return ratedGroups(
+    prices,
+    groupsOf(outcomes),
+    prices.looksAtSingles ? prices.inOrder(outcomes.filter(isCharged)) : [],
+  );
 }
 
 /** The same by sums, for a rule that does not need single outcomes. */
 export function groupedOutcomeDues(rule: RuleToRate, groups: readonly OutcomeGroup[]): RatedRule {
-  return { ...ratedGroups(new RulePrices(rule), groups, []), capped: [] };
+  return { ...ratedGroups(new RulePrices(rule), groups, []), capped: [], unpaid: [] };
 }
 
 function ratedGroups(

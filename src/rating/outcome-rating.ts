@@ -4,12 +4,15 @@ import type { Scope } from '../platform/index.js';
 import { allocateOutcomes, type AllocatedOutcome } from './outcome-allocation.rules.js';
 import { groupedOutcomeDues, needsSingles, outcomeDues, type RatedRule } from './outcome-dues.rules.js';
 import type { RuleToRate } from './outcome-prices.rules.js';
+import { fallbacksOf } from './usage-relation.rules.js';
 
 /** What rating asks of outcomes: which rules there are, and that all is judged that can be. */
 export interface OutcomesRating {
   /** The rules that a contract's outcomes are judged and priced by. `tx` acts for the buyer. */
   rulesOf(tx: Scope, contract: Contract): Promise<readonly LiveRule[]>;
-  /** Judges all that came in and all that is due, in the caller's transaction, which holds the rating lock. */
+  /** Judges all that came in and all that is due, in as many transactions as it takes. */
+  settle(scope: Scope): Promise<void>;
+  /** The same in the caller's transaction, which holds the rating lock: what came in since. */
   settleWithin(tx: Scope): Promise<void>;
   /** Judges anew whatever may depend on the rules in force from an instant on; likewise. */
   rejudge(tx: Scope, from: Date): Promise<void>;
@@ -56,7 +59,7 @@ export async function rateOutcomes(tx: Scope, asked: OutcomePeriod): Promise<Rat
         : groupedOutcomeDues(rule, groups);
 
     if (capped > 0 || result.capped.length > 0) {
-      await markCaps(tx, place, id, result.capped);
+      await markCaps(tx, place, id, result.capped, stoodFor(rules, id));
     }
 
     rated.push(result);
@@ -76,6 +79,11 @@ export async function allocatePeriod(tx: Scope, asked: OutcomePeriod, ruleId: st
   const outcomes = await billableOutcomes(tx, place, ruleId, asked.timeZone);
 
   return allocateOutcomes(rule, outcomes, outcomeDues(rule, outcomes));
+}
+
+/** The meters whose usage outcomes of a rule stand for. */
+function stoodFor(rules: readonly LiveRule[], id: string): string[] {
+  return [...new Set(fallbacksOf(rules.filter(rule => rule.id === id)).map(({ meterId }) => meterId))];
 }
 
 /** A rule in a period as the engine takes it; a period that has ended by `now` is over. */

@@ -16,88 +16,126 @@ export interface MinimumDue {
   readonly unpriced: readonly Unpriced[];
 }
 
-const NONE: MinimumDue = { dues: [], unpriced: [] };
-
 /**
- * What is missing to the rule's minimum when the period is over: that of the last version that takes effect before its
- * end, whether there are outcomes or not. So many units cost what the price for outcomes without attributes asks for them
- * from zero (the first price where there is none such), so tiers count; without any price in the currency they are
- * unpriced. An amount in another currency than the contract's is none. A contract that holds for a part of the month owes
- * that part of the amount, where the terms say so.
+ * What is missing to the rule's minimum when the period is over, whether there are outcomes or not. A minimum that is not
+ * prorated is owed whole where the version in force at the end of the period asks for it, and no other then. Otherwise each
+ * prorated one is owed for the part of the calendar month in which versions with it are in force within the period, which is
+ * that of the contract. So many units cost what the price for outcomes without attributes asks for them from zero (the first
+ * price where there is none such), so tiers count; without any price in the currency they are unpriced. An amount in another
+ * currency than the contract's is none.
  */
 export function minimumDue(prices: RulePrices, charged: Decimal): MinimumDue {
-  const { rule } = prices;
-  const version = rule.isOver ? lastVersion(prices) : null;
-  const least = version?.terms.minimum ? leastOf(prices, version, version.terms.minimum) : null;
+  const asked = prices.rule.isOver ? askedOf(prices) : [];
+  const unpriced = asked.flatMap(one => ('unpriced' in one ? [one.unpriced] : []));
+  const least = asked.flatMap(one => ('unpriced' in one ? [] : [one]));
+  const version = least.at(-1)?.version;
+  const whole = sum(least.map(one => one.amount));
+  const amount = whole.minus(charged);
 
-  if (!version || !least) {
-    return NONE;
+  return {
+    unpriced,
+    dues:
+      version && amount.gt(ZERO)
+        ? [
+            ruleDue(prices, version, {
+              charge: 'MINIMUM',
+              outcomes: 0,
+              step: step({ kind: 'MINIMUM', quantity: whole, amount }),
+              sentence:
+                `The minimum of the period is ${least.map(({ text }) => text).join(', and ')}; ` +
+                `${money(prices, charged)} of it is charged, which leaves ${money(prices, amount)}.`,
+            }),
+          ]
+        : [],
+  };
+}
+
+/** A minimum that versions ask for, while they are in force. */
+interface MinimumInForce {
+  readonly version: RuleVersionToRate;
+  readonly terms: MinimumTerms;
+  /** In milliseconds, within the period. */
+  readonly length: Decimal;
+}
+
+/** A part of what the period owes at least, and how it comes about; or units of it that have no price. */
+type Asked =
+  | { readonly version: RuleVersionToRate; readonly amount: Decimal; readonly text: string }
+  | { readonly unpriced: Unpriced };
+
+function askedOf(prices: RulePrices): readonly Asked[] {
+  const last = lastVersion(prices);
+  const { period, monthMs } = prices.rule;
+
+  if (last?.terms.minimum && !last.terms.minimum.isProrated) {
+    const asked = leastOf(prices, { version: last, terms: last.terms.minimum, length: decimal(monthMs) });
+
+    return asked ? [asked] : [];
   }
 
-  if ('unpriced' in least) {
-    return { dues: [], unpriced: [least.unpriced] };
+  const found = new Map<string, MinimumInForce>();
+
+  for (const [place, version] of prices.versions.entries()) {
+    const until = prices.versions[place + 1]?.effectiveAt ?? period.end;
+    const start = Math.max(version.effectiveAt.getTime(), period.start.getTime());
+    const length = Math.min(until.getTime(), period.end.getTime()) - start;
+    const { minimum } = version.terms;
+
+    if (minimum?.isProrated && length > 0) {
+      const key = keyOf(prices, version, minimum);
+      found.set(key, { version, terms: minimum, length: (found.get(key)?.length ?? ZERO).plus(decimal(length)) });
+    }
   }
 
-  const amount = least.amount.minus(charged);
+  return [...found.values()].flatMap(one => leastOf(prices, one) ?? []);
+}
 
-  return amount.gt(ZERO)
-    ? {
-        dues: [
-          ruleDue(prices, version, {
-            charge: 'MINIMUM',
-            outcomes: 0,
-            step: step({ kind: 'MINIMUM', quantity: least.amount, amount }),
-            sentence:
-              `The minimum of the period is ${least.text}; ${money(prices, charged)} of it is charged, ` +
-              `which leaves ${money(prices, amount)}.`,
-          }),
-        ],
-        unpriced: [],
-      }
-    : NONE;
+/** The same for minimums that come to the same for the same reason. */
+function keyOf(prices: RulePrices, version: RuleVersionToRate, { quantity, amount }: MinimumTerms): string {
+  const of = quantity
+    ? [formatDecimal(quantity), formatDecimal(rateOf(prices, version, quantity)?.amount ?? ZERO)]
+    : [amount?.currency, amount && formatDecimal(amount.amount)];
+
+  return JSON.stringify([quantity !== null, ...of]);
+}
+
+/** What so many units cost by a version, and by which of its prices; null without any in the currency. */
+function rateOf(prices: RulePrices, { id }: RuleVersionToRate, quantity: Decimal) {
+  const price =
+    prices.priceOf(id, '{}') ??
+    prices.rated(id)?.prices.find(({ currency }) => currency === prices.rule.currency) ??
+    null;
+
+  return price && { name: price.name, amount: rate(price.terms, { quantity }).amount };
 }
 
 /** What a minimum comes to, and how; the units that have no price; null for one in another currency. */
-function leastOf(
-  prices: RulePrices,
-  version: RuleVersionToRate,
-  minimum: MinimumTerms,
-): { readonly amount: Decimal; readonly text: string } | { readonly unpriced: Unpriced } | null {
+function leastOf(prices: RulePrices, { version, terms, length }: MinimumInForce): Asked | null {
   const { id, currency } = prices.rule;
-  const { part, text } = partOf(prices, minimum);
+  const { part, text } = partOf(prices, length);
   const asked = (whole: Decimal, what: string) => ({
+    version,
     amount: part(whole),
     text: text === '' ? what : `${what}${text}, which is ${money(prices, part(whole))}`,
   });
 
-  if (minimum.quantity) {
-    const { quantity } = minimum;
-    const price =
-      prices.priceOf(version.id, '{}') ??
-      prices.rated(version.id)?.prices.find(candidate => candidate.currency === currency) ??
-      null;
+  if (terms.quantity) {
+    const { quantity } = terms;
+    const rated = rateOf(prices, version, quantity);
 
-    if (!price) {
-      return { unpriced: { meterId: id, dimensions: '{}', quantity: part(quantity), reason: 'NO_PRICE' } };
-    }
-
-    const whole = rate(price.terms, { quantity }).amount;
-
-    return asked(whole, `${formatDecimal(quantity)} units, at ${price.name} ${money(prices, whole)}`);
+    return rated
+      ? asked(rated.amount, `${formatDecimal(quantity)} units, at ${rated.name} ${money(prices, rated.amount)}`)
+      : { unpriced: { meterId: id, dimensions: '{}', quantity: part(quantity), reason: 'NO_PRICE' } };
   }
 
-  if (minimum.amount?.currency !== currency) {
-    return null;
-  }
-
-  return asked(minimum.amount.amount, money(prices, minimum.amount.amount));
+  return terms.amount?.currency === currency ? asked(terms.amount.amount, money(prices, terms.amount.amount)) : null;
 }
 
-/** The part of a minimum that the period owes, and how to say so. */
-function partOf({ rule: { period, monthMs } }: RulePrices, { isProrated }: MinimumTerms) {
-  const [length, month] = [decimal(period.end.getTime() - period.start.getTime()), decimal(monthMs)];
+/** The part of a minimum that is owed for so much of the calendar month, and how to say so. */
+function partOf({ rule: { monthMs } }: RulePrices, length: Decimal) {
+  const month = decimal(monthMs);
 
-  if (!isProrated || length.gte(month)) {
+  if (length.gte(month)) {
     return { part: (whole: Decimal) => whole, text: '' };
   }
 

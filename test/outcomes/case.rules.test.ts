@@ -108,11 +108,12 @@ const REVERSIBLE: Given = {
     windowHours: 336,
     amountProperty: 'refunded',
     targetProperty: null,
+    sentBy: 'ANY',
   },
 };
 
 const VERIFIED: Given = {
-  verification: { verifiers: ['HUMAN'], parties: 'ANY', eventType: 'checked', expiresAfterHours: 168 },
+  verification: { verifiers: ['HUMAN'], parties: 'ANY', eventType: 'checked', sentBy: 'ANY', expiresAfterHours: 168 },
 };
 
 const DISPUTABLE: Given = { dispute: { windowHours: 240, responseHours: 240, whenSilent: 'CREDIT' } };
@@ -223,7 +224,7 @@ describe('what is taken back', () => {
     const guaranteed = aRule('resolved', {
       ...REVERSIBLE,
       valueProperty: 'value',
-      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 2_000 },
+      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 2_000, sentBy: 'ANY' },
     });
     const [verdict] = judge(
       [guaranteed],
@@ -271,9 +272,26 @@ describe('a verification', () => {
     ]);
   });
 
+  test('says a reason of its own, never one that judging gives by itself', () => {
+    const because = (reason: string | null) => {
+      const acts = [aWord('resolved/resolved-0', 1, { passes: false, reason })];
+
+      return judge([rule], [claim], { now: 2, acts })[0]?.reason;
+    };
+
+    expect(['NOT_SOLVED', 'DUPLICATE', 'NO_RULE', 'GUARANTEE', 'no code', null].map(because)).toEqual([
+      'NOT_SOLVED',
+      'VERIFICATION_FAILED',
+      'VERIFICATION_FAILED',
+      'VERIFICATION_FAILED',
+      'VERIFICATION_FAILED',
+      'VERIFICATION_FAILED',
+    ]);
+  });
+
   test('of both parties needs one word of each', () => {
     const both = aRule('resolved', {
-      verification: { verifiers: ['HUMAN'], parties: 'BOTH', eventType: null, expiresAfterHours: 168 },
+      verification: { verifiers: ['HUMAN'], parties: 'BOTH', eventType: null, sentBy: 'ANY', expiresAfterHours: 168 },
     });
     const seller = aWord('resolved/resolved-0', 1);
     const again = aWord('resolved/resolved-0', 2);
@@ -288,8 +306,8 @@ test('no event takes back, or guarantees, what it claims itself', () => {
   const clause = { eventType: 'resolved', filter: '' };
   const rule = aRule('resolved', {
     valueProperty: 'value',
-    reversal: { clause, windowHours: 10, amountProperty: null, targetProperty: null },
-    guarantee: { clause, windowHours: 10 },
+    reversal: { clause, windowHours: 10, amountProperty: null, targetProperty: null, sentBy: 'ANY' },
+    guarantee: { clause, windowHours: 10, sentBy: 'ANY' },
   });
   const first = anEvent('resolved', 0, { properties: { value: 5 } });
 
@@ -457,4 +475,193 @@ test('verdicts do not depend on the order in which facts arrive', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+describe('a case of thousands of events about one subject', () => {
+  const COUNT = 5_000;
+
+  /** The terms with filters that tell how often they are asked. */
+  function counted(rule: LiveRule, matches: (event: { readonly type: string }) => boolean) {
+    const asked = { times: 0 };
+    const filter = {
+      matches: (event: { readonly type: string }) => {
+        asked.times += 1;
+
+        return matches(event);
+      },
+    };
+    const all = { matches: () => true };
+    const versions = rule.versions.map(version => ({
+      ...version,
+      filters: {
+        claim: all,
+        exclusions: version.terms.exclusions.map(() => ({ ...filter })),
+        environment: null,
+        touch: { ...filter },
+        reversal: { ...filter },
+        guarantee: { ...filter },
+      },
+    }));
+
+    return { rule: { ...rule, versions }, asked };
+  }
+
+  const many = (type: string, minutes: number): OutcomeEvent[] =>
+    Array.from({ length: COUNT }, (_, place) =>
+      anEvent(type, (place * 2 + minutes) / 60, {
+        customer: 'ada',
+        properties: { value: 5, refunded: 1, target: 'x' },
+      }),
+    );
+
+  test.each(['FIRST', 'LAST'] as const)('asks each filter once about each event, %s', model => {
+    const clause = { eventType: 'message', filter: '' };
+    const { rule, asked } = counted(
+      aRule('resolved', {
+        customerProperty: 'customer',
+        maturationHours: 24,
+        valueProperty: 'value',
+        exclusions: [
+          { reason: 'WROTE', filter: '', eventType: 'message', scope: 'SUBJECT', withinHours: 1 },
+          { reason: 'RETURNED', filter: '', eventType: 'message', scope: 'CUSTOMER', withinHours: 24 },
+        ],
+        attribution: {
+          touch: { eventType: 'touched', filter: '' },
+          windowHours: 8_760,
+          model,
+          agentProperty: 'agent',
+          shareProperty: null,
+        },
+        reversal: { clause, windowHours: 8_760, amountProperty: null, targetProperty: 'target', sentBy: 'ANY' },
+        guarantee: { clause, windowHours: 8_760, sentBy: 'ANY' },
+      }),
+      ({ type }) => type === 'touched',
+    );
+    const verdicts = judge([rule], [...many('resolved', 1), ...many('message', 2), anEvent('touched', 0)]);
+
+    expect(new Set(verdicts.map(({ state }) => state))).toEqual(new Set(['MATURED']));
+    expect(verdicts).toHaveLength(COUNT);
+    // Two exclusions, the reversal and the guarantee look at each message, the attribution at each touch.
+    expect(asked.times).toBe(4 * COUNT + 1);
+  });
+
+  test('holds the same of a customer’s many subjects, whichever of them came back', () => {
+    const rule = aRule('resolved', {
+      customerProperty: 'customer',
+      maturationHours: 24,
+      exclusions: [{ reason: 'RETURNED', filter: '', eventType: 'opened', scope: 'CUSTOMER', withinHours: 24 }],
+    });
+    const opened = (hours: number, subject: string | null) => anEvent('opened', hours, { customer: 'ada', subject });
+    const claim = anEvent('resolved', 0, { customer: 'ada' });
+    const own = [opened(1, 'c1'), opened(2, 'c1'), opened(3, 'c1')];
+    const stateWith = (...events: readonly OutcomeEvent[]) => shown(judge([rule], [claim, ...events]))[0];
+
+    expect(stateWith(...own)).toBe('resolved/resolved-0 MATURED');
+    expect(stateWith(...own, opened(4, 'c2'))).toBe('resolved/resolved-0 REJECTED RETURNED');
+    expect(stateWith(...own, opened(4, null))).toBe('resolved/resolved-0 REJECTED RETURNED');
+    expect(stateWith(...own, opened(24, 'c2'))).toBe('resolved/resolved-0 REJECTED RETURNED');
+    expect(stateWith(...own, opened(24.1, 'c2'))).toBe('resolved/resolved-0 MATURED');
+    expect(stateWith(...own, opened(0, 'c2'), opened(-1, 'c2'))).toBe('resolved/resolved-0 MATURED');
+    expect(shown(judge([rule], [anEvent('resolved', 0, { customer: 'ada', subject: null }), opened(4, 'c1')]))[0]).toBe(
+      'resolved/resolved-0 REJECTED RETURNED',
+    );
+  });
+});
+
+describe('the guarantee pays back', () => {
+  const guarantee = { clause: { eventType: 'chargeback', filter: '' }, windowHours: 100, sentBy: 'ANY' as const };
+  const valued = (type: string, hours: number, value: number, properties: object = {}) =>
+    anEvent(type, hours, { properties: { value, ...properties } });
+  const paid = (verdicts: readonly Verdict[]) =>
+    verdicts.map(
+      ({ outcomeId, state, reason, reimbursement }) =>
+        `${outcomeId} ${state} ${String(reason)} ${formatDecimal(reimbursement)}`,
+    );
+
+  test('nothing for what cost nothing by its environment', () => {
+    const rule = aRule('resolved', {
+      valueProperty: 'value',
+      guarantee,
+      environment: { filter: 'properties.test', policy: 'FREE' },
+    });
+
+    expect(paid(judge([rule], [valued('resolved', 0, 200, { test: true }), anEvent('chargeback', 1)]))).toEqual([
+      'resolved/resolved-0 REVERSED GUARANTEE 0',
+    ]);
+    expect(paid(judge([rule], [valued('resolved', 0, 200), anEvent('chargeback', 1)]))).toEqual([
+      'resolved/resolved-0 REVERSED GUARANTEE 200',
+    ]);
+  });
+
+  test('nothing for a claim before somebody has verified it', () => {
+    const rule = aRule('resolved', { valueProperty: 'value', guarantee, ...VERIFIED });
+    const events = [valued('resolved', 0, 200), anEvent('chargeback', 1)];
+
+    expect(paid(judge([rule], events, { now: 5 }))).toEqual(['resolved/resolved-0 REVERSED GUARANTEE 0']);
+    expect(paid(judge([rule], events, { now: 5, acts: [aWord('resolved/resolved-0', 2)] }))).toEqual([
+      'resolved/resolved-0 REVERSED GUARANTEE 200',
+    ]);
+    expect(paid(judge([rule], events, { now: 200 }))).toEqual(['resolved/resolved-0 EXPIRED UNVERIFIED 0']);
+  });
+
+  test('one of the exclusive outcomes of a subject, which keeps the others out', () => {
+    const exclusive = { group: 'conversation', choice: 'HIGHEST' as const, priority: 0 };
+    const terms = { valueProperty: 'value', guarantee, exclusive };
+    const rules = [aRule('resolved', terms), aRule('qualification', terms)];
+    const claims = [valued('resolved', 0, 200), valued('qualification', 5, 300)];
+
+    expect(paid(judge(rules, [...claims, anEvent('chargeback', 6)]))).toEqual([
+      'resolved/resolved-0 REJECTED SUPERSEDED 0',
+      'qualification/qualification-5 REVERSED GUARANTEE 300',
+    ]);
+    // The chargeback before the second one: the first fell to it and is not the highest, so nothing is paid for it.
+    expect(paid(judge(rules, [...claims, anEvent('chargeback', 3)]))).toEqual([
+      'resolved/resolved-0 REJECTED SUPERSEDED 0',
+      'qualification/qualification-5 MATURED null 0',
+    ]);
+  });
+});
+
+describe('an event of the buyer', () => {
+  const claim = anEvent('resolved', 0, { properties: { value: 200 } });
+  const sent = (type: string, party: 'BUYER' | 'SELLER', properties: object = {}) =>
+    anEvent(type, 1, { party, keyId: 'another', properties: { ...properties } });
+
+  test.each([
+    ['takes back', 'reopened', 'MATURED', 'REVERSED REVERSED'],
+    ['guarantees', 'chargeback', 'MATURED', 'REVERSED GUARANTEE'],
+  ])('%s nothing where the rule hears the seller’s side', (_what, type, without, withIt) => {
+    const rule = (sentBy: 'ANY' | 'SELLER') =>
+      aRule('resolved', {
+        valueProperty: 'value',
+        reversal: {
+          clause: { eventType: 'reopened', filter: '' },
+          windowHours: 10,
+          amountProperty: null,
+          targetProperty: null,
+          sentBy,
+        },
+        guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 10, sentBy },
+      });
+    const became = (sentBy: 'ANY' | 'SELLER', party: 'BUYER' | 'SELLER') =>
+      shown(judge([rule(sentBy)], [claim, sent(type, party)]))[0];
+
+    expect(became('SELLER', 'BUYER')).toBe(`resolved/resolved-0 ${without}`);
+    expect(became('SELLER', 'SELLER')).toBe(`resolved/resolved-0 ${withIt}`);
+    expect(became('ANY', 'BUYER')).toBe(`resolved/resolved-0 ${withIt}`);
+  });
+
+  test('verifies nothing where the rule hears the seller’s side', () => {
+    const rule = (sentBy: 'ANY' | 'SELLER') =>
+      aRule('resolved', {
+        verification: { verifiers: ['HUMAN'], parties: 'ANY', eventType: 'checked', sentBy, expiresAfterHours: 168 },
+      });
+    const became = (sentBy: 'ANY' | 'SELLER', party: 'BUYER' | 'SELLER', passes: boolean) =>
+      shown(judge([rule(sentBy)], [claim, sent('checked', party, { passes, verifier: 'HUMAN' })], { now: 2 }))[0];
+
+    expect(became('SELLER', 'BUYER', true)).toBe('resolved/resolved-0 CLAIMED');
+    expect(became('SELLER', 'BUYER', false)).toBe('resolved/resolved-0 CLAIMED');
+    expect(became('SELLER', 'SELLER', true)).toBe('resolved/resolved-0 MATURED');
+    expect(became('ANY', 'BUYER', false)).toBe('resolved/resolved-0 REJECTED VERIFICATION_FAILED');
+  });
 });

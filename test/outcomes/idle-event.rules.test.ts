@@ -202,10 +202,12 @@ const events = fc
     ok: fc.constantFrom(true, true, true, false),
     passes: fc.boolean(),
     started: fc.option(hours(-30, 45), { nil: undefined }),
+    party: fc.constantFrom('BUYER', 'SELLER', 'SELLER'),
   })
-  .map(({ type, time, subject, ok, passes, started }) =>
+  .map(({ type, time, subject, ok, passes, started, party }) =>
     anEvent(type, time, {
       subject,
+      party,
       properties: {
         ok,
         passes,
@@ -344,8 +346,19 @@ describe('an idle event by itself', () => {
     ['a reversal long after the contract', anEvent('back', 11), under({}, { until: 1 }), 'REVERSAL r1 NO_CONTRACT -'],
     ['a reversal before the first version', anEvent('back', -1), under({}), 'REVERSAL r1 NO_RULE_VERSION -'],
     ['a reversal without a subject', anEvent('back', 5, { subject: null }), under({}), 'REVERSAL r1 NO_SUBJECT -'],
+    [
+      'a guarantee of the buyer’s',
+      anEvent('charged', 5),
+      under({ back: null, charged: 10 }),
+      'GUARANTEE r1 NOT_MATCHED -',
+    ],
     ['a reversal that is not matched', anEvent('back', 5, { properties: {} }), under({}), 'REVERSAL r1 NOT_MATCHED -'],
-    ['a guarantee of nothing', anEvent('charged', 5), under({ charged: 7 }), 'GUARANTEE r1 NO_OUTCOME 12'],
+    [
+      'a guarantee of nothing',
+      anEvent('charged', 5, { party: 'SELLER' }),
+      under({ charged: 7 }),
+      'GUARANTEE r1 NO_OUTCOME 12',
+    ],
     ['a verification of nothing', anEvent('verified', 5), under({ verified: 3 }), 'VERIFICATION r1 NO_OUTCOME 8'],
     ['what no rule looks at', anEvent('rated', 5), under({}), null],
   ])('%s', (_what, event, held, expected) => {

@@ -30,6 +30,8 @@ describe('outcomes that mature together', () => {
          lateral (select t.t + interval '72 hours' as m) m`,
       [sale.tenantId, sale.ruleId, sale.versionId, sale.contractId, count, new Date('2026-11-10T00:00:00Z')],
     );
+    // As the database does by itself some time after so many rows.
+    await asSuperuser(product.database, 'analyze outcome');
   }
 
   test('mature in chunks: each a transition, an audit line with the digest of its transitions, and its month to be rated', async () => {
@@ -76,5 +78,23 @@ describe('outcomes that mature together', () => {
     expect(
       await asSuperuser(product.database, 'select month::text from usage_touch where tenant_id = $1', [sale.tenantId]),
     ).toEqual([{ month: '2026-11-01' }]);
+  }, 60_000);
+
+  test('mature in chunks before a rating, too, each chunk in a transaction of its own', async () => {
+    const sale = await aSale(product, { maturationHours: 72 });
+    await planted(sale, COUNT);
+    await product.app.services.rating.rate(product.scope(sale.tenantId));
+    const transactions = await asSuperuser<{ state: string; count: number }>(
+      product.database,
+      `select state, count(*)::int as count from outcome where tenant_id = $1 group by state, xmin::text order by 2`,
+      [sale.tenantId],
+    );
+    expect(transactions).toEqual([
+      { state: 'MATURED', count: COUNT - CHUNK },
+      { state: 'MATURED', count: CHUNK },
+    ]);
+    expect(
+      await asSuperuser(product.database, 'select amount::text from charge where tenant_id = $1', [sale.tenantId]),
+    ).toEqual([{ amount: '24750' }]);
   }, 60_000);
 });

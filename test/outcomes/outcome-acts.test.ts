@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { aTenant } from '../support/builders.js';
+import { anOutcomeVersion, aTenant } from '../support/builders.js';
 import { aKey, aProduct, type Product } from '../support/product.js';
 import { aClaim, aDeal, auditOf, call, claimed, everything, refusedCall, standing, steps, type Deal } from './acts.js';
 
@@ -313,6 +313,24 @@ describe('reversing', () => {
   };
   const claim = (deal: Deal, hours: number, price: unknown = 200) =>
     claimed(product, deal, { time: hoursAgo(hours), properties: { price } });
+
+  test('waits where the version that judged was withdrawn and its outcomes were not judged again', async () => {
+    const deal = await aDeal(product, { ...terms, versionAnchor: 'MATURED', maturationHours: 48 });
+    const later = await anOutcomeVersion(product, {
+      ruleId: deal.ruleId,
+      terms: { versionAnchor: 'MATURED', maturationHours: 48 },
+      effectiveAt: new Date(NOW.getTime() + 24 * HOUR),
+    });
+    const outcome = await claim(deal, 2);
+    await product.app.services.outcomeRules.withdraw(product.scope(), later);
+    expect(
+      await refusedCall(product, deal.seller, 'outcomeReverse', { tenantId: deal.buyerId, outcomeIds: [outcome.id] }),
+    ).toEqual({
+      code: 'INVALID_TRANSITION',
+      message: `no rule of its contract knows outcome ${outcome.id} any more; leave it out`,
+      field: ['outcomeIds', '0'],
+    });
+  });
 
   test('takes all of an outcome back', async () => {
     const deal = await aDeal(product, terms);

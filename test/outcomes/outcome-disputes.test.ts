@@ -154,7 +154,7 @@ describe('opening a dispute', () => {
       refusedCall(product, deal.buyer, 'outcomeDisputeOpen', { outcomeIds: [second, first], reason: 'no', ...given });
     expect(await refused({})).toEqual({
       code: 'INVALID_TRANSITION',
-      message: `outcome ${first} is in dispute ${dispute.id} already, and is disputed once`,
+      message: `outcome ${first} is in dispute ${dispute.id} of this side already; each side disputes an outcome once`,
       field: ['outcomeIds', '1'],
     });
     await decided(deal, dispute, { rejectedOutcomeIds: [first] });
@@ -168,6 +168,33 @@ describe('opening a dispute', () => {
     ] as const) {
       expect(await refused(given)).toMatchObject({ code: 'INVALID_INPUT', field: [field] });
     }
+  });
+
+  test('is possible once for each side, one after the other', async () => {
+    const deal = await aDisputable();
+    const outcome = await claimed(product, deal, { time: hoursAgo(2) });
+    const input = { tenantId: deal.buyerId, outcomeIds: [outcome.id], reason: 'told on the phone' };
+    const { outcomeDispute } = await call(product, deal.seller, 'outcomeDisputeOpen', input);
+    // While it is held, nobody disputes it besides.
+    expect(
+      await refusedCall(product, deal.buyer, 'outcomeDisputeOpen', { outcomeIds: [outcome.id], reason: 'no' }),
+    ).toMatchObject({ code: 'INVALID_TRANSITION', message: expect.stringContaining('is DISPUTED') as string });
+    await decided(deal, outcomeDispute, { rejectedOutcomeIds: [outcome.id] }, deal.claims);
+    expect(await refusedCall(product, deal.seller, 'outcomeDisputeOpen', input)).toMatchObject({
+      code: 'INVALID_TRANSITION',
+      message: `outcome ${outcome.id} is in dispute ${outcomeDispute.id} of this side already; each side disputes an outcome once`,
+    });
+    const own = await opened(deal, [outcome.id]);
+    expect(own.heldCount).toBe(1);
+    await decided(deal, own, { acceptedOutcomeIds: [outcome.id] });
+    expect(await standing(product, [outcome.id])).toEqual({ [outcome.id]: 'REVERSED DISPUTE_ACCEPTED' });
+    expect(await steps(product, outcome.id)).toEqual([
+      '→ MATURED',
+      'MATURED → DISPUTED',
+      'DISPUTED → MATURED',
+      'MATURED → DISPUTED',
+      'DISPUTED → REVERSED DISPUTE_ACCEPTED',
+    ]);
   });
 
   test('is refused where the rule takes none', async () => {

@@ -25,7 +25,7 @@ const WITHDRAW = `mutation ($input: OutcomeRuleVersionWithdrawInput!) { outcomeR
 const TERMS = `terms {
   claim { eventType filter } startedProperty customerProperty versionAnchor periodAnchor maturationHours
   exclusions { reason filter eventType scope withinHours } environment { filter policy } evidence
-  verification { verifiers parties eventType expiresAfterHours }
+  verification { verifiers parties eventType sentBy expiresAfterHours }
   quality { property minimum whenMissing eventType }
   attribution { touch { eventType filter } windowHours model agentProperty shareProperty }
   dedupe { scope windowHours } exclusive { group choice priority } measure
@@ -36,9 +36,9 @@ const TERMS = `terms {
     tiers { upTo unitAmount flatAmount } conversion { divideBy multiplyBy rounding precision } } }
   minimum { quantity amount { amount currency } isProrated }
   caps { mode per count amount { amount currency } }
-  reversal { clause { eventType filter } windowHours amountProperty targetProperty }
-  guarantee { clause { eventType filter } windowHours } usage { relation meterIds }
-  dispute { windowHours responseHours whenSilent } sampleAudit { tolerance } anomaly { factor leastClaims } }`;
+  reversal { clause { eventType filter } windowHours amountProperty targetProperty sentBy }
+  guarantee { clause { eventType filter } windowHours sentBy } usage { relation meterIds }
+  dispute { windowHours responseHours whenSilent } sampleAudit { tolerance leastSample } anomaly { factor leastClaims } }`;
 
 describe('outcome rules', () => {
   let product: Product;
@@ -220,7 +220,13 @@ describe('outcome rules', () => {
         ],
         environment: { filter: 'properties.sandbox == true', policy: 'FREE' },
         evidence: ['transcript'],
-        verification: { verifiers: ['LLM', 'HUMAN'], parties: 'BOTH', eventType: 'v', expiresAfterHours: 168 },
+        verification: {
+          verifiers: ['LLM', 'HUMAN'],
+          parties: 'BOTH',
+          eventType: 'v',
+          sentBy: 'SELLER',
+          expiresAfterHours: 168,
+        },
         quality: { property: 'csat', minimum: '4', whenMissing: 'REJECT', eventType: 'rated' },
         attribution: {
           touch: { eventType: 'touch', filter: '' },
@@ -275,11 +281,12 @@ describe('outcome rules', () => {
           windowHours: 336,
           amountProperty: 'refunded',
           targetProperty: 'claim',
+          sentBy: 'SELLER',
         },
-        guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 4320 },
+        guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 4320, sentBy: 'ANY' },
         usage: { relation: 'FALLBACK', meterIds: [meterId] },
         dispute: { windowHours: 240, responseHours: 120, whenSilent: 'CREDIT' },
-        sampleAudit: { tolerance: '5' },
+        sampleAudit: { tolerance: '5', leastSample: 20 },
         anomaly: { factor: '3', leastClaims: 50 },
       };
       const draft = await aDraft(rule, terms);
@@ -728,6 +735,7 @@ describe('outcome rules', () => {
             windowHours: 1,
             amountProperty: null,
             targetProperty: null,
+            sentBy: 'ANY',
           },
         },
       });

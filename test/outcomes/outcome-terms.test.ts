@@ -13,6 +13,7 @@ import {
   type OutcomeTermsJson,
   PARTIES_NEEDED,
   PERIOD_ANCHORS,
+  SENDERS,
   SILENT_DECISIONS,
   VERIFIERS,
   VERSION_ANCHORS,
@@ -50,6 +51,7 @@ const MOST: OutcomeTermsJson = {
     verifiers: ['LLM', 'HUMAN'],
     parties: 'BOTH',
     eventType: 'conversation.verified',
+    sentBy: 'SELLER',
     expiresAfterHours: 168,
   },
   quality: { property: 'csat', minimum: '4', whenMissing: 'ACCEPT', eventType: 'conversation.rated' },
@@ -92,11 +94,12 @@ const MOST: OutcomeTermsJson = {
     windowHours: 336,
     amountProperty: 'refunded',
     targetProperty: 'claim',
+    sentBy: 'SELLER',
   },
-  guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 4320 },
+  guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 4320, sentBy: 'ANY' },
   usage: { relation: 'FALLBACK', meterIds: ['mtr_1', 'mtr_2'] },
   dispute: { windowHours: 240, responseHours: 240, whenSilent: 'CREDIT' },
-  sampleAudit: { tolerance: '5' },
+  sampleAudit: { tolerance: '5', leastSample: 100 },
   anomaly: { factor: '3', leastClaims: 50 },
 };
 
@@ -172,7 +175,10 @@ describe('readOutcomeTerms', () => {
           prices: [{ name: 'P', currency: 'INR', terms: { model: 'UNIT', unitAmount: '10.00' } }],
           minimum: { quantity: '50' },
           caps: [{ mode: 'SOFT', count: '5' }],
+          valueProperty: 'value',
           reversal: { windowHours: 24 },
+          guarantee: { clause: { eventType: 'g' }, windowHours: 24 },
+          sampleAudit: { tolerance: '5' },
           usage: { relation: 'ADD' },
         }),
       ),
@@ -180,13 +186,15 @@ describe('readOutcomeTerms', () => {
     expect(json).toMatchObject({
       claim: { eventType: 'a', filter: '' },
       exclusions: [{ reason: 'B', filter: '', eventType: 'b', scope: 'SUBJECT', withinHours: 0 }],
-      verification: { verifiers: ['LLM'], parties: 'ANY', eventType: null, expiresAfterHours: 1 },
+      verification: { verifiers: ['LLM'], parties: 'ANY', eventType: null, sentBy: 'ANY', expiresAfterHours: 1 },
       exclusive: { group: 'g', choice: 'FIRST', priority: 0 },
       units: { property: 'n', per: '1', weights: [] },
       prices: [{ name: 'P', currency: 'INR', pattern: {}, terms: { model: 'UNIT', unitAmount: '10', per: '1' } }],
       minimum: { quantity: '50', amount: null, isProrated: false },
       caps: [{ mode: 'SOFT', per: 'PERIOD', count: '5', amount: null }],
-      reversal: { clause: null, windowHours: 24, amountProperty: null, targetProperty: null },
+      reversal: { clause: null, windowHours: 24, amountProperty: null, targetProperty: null, sentBy: 'ANY' },
+      guarantee: { clause: { eventType: 'g', filter: '' }, windowHours: 24, sentBy: 'SELLER' },
+      sampleAudit: { tolerance: '5', leastSample: 50 },
       usage: { relation: 'ADD', meterIds: [] },
     });
   });
@@ -245,6 +253,29 @@ describe('readOutcomeTerms', () => {
     for (const reason of BUILT_IN_REASONS) {
       expect(refusedMembers(exclusion({ reason }))).toEqual(['exclusions.0.reason']);
     }
+  });
+
+  test('every reason that judging gives is one of them', () => {
+    expect([...BUILT_IN_REASONS]).toEqual(
+      expect.arrayContaining(['NO_RULE', 'PARTLY_REVERSED', 'REVERSAL_INVALID', 'PARTIAL_WITHOUT_VALUE', 'SANDBOX']),
+    );
+  });
+
+  test('terms that were accepted before some reasons, senders and least samples were known are read as they were meant', () => {
+    const before = {
+      ...exclusion({ reason: 'NO_RULE' }),
+      valueProperty: 'value',
+      guarantee: { clause: { eventType: 'g' }, windowHours: 1 },
+      sampleAudit: { tolerance: '5' },
+    };
+    expect(readOutcomeTerms(before, true)).toMatchObject({
+      terms: {
+        exclusions: [{ reason: 'NO_RULE' }],
+        guarantee: { sentBy: 'ANY' },
+        sampleAudit: { leastSample: 1 },
+      },
+    });
+    expect(refusedMembers(before)).toEqual(['exclusions.0.reason']);
   });
 
   const verification = { verifiers: ['LLM'], expiresAfterHours: 168 };
@@ -332,6 +363,9 @@ describe('readOutcomeTerms', () => {
     ['a meter twice', { usage: { relation: 'REPLACE', meterIds: ['m', 'm'] } }, ['usage.meterIds.1']],
     ['a dispute answered at once', { dispute: { ...dispute, responseHours: 0 } }, ['dispute.responseHours']],
     ['a dispute that silence leaves open', { dispute: { ...dispute, whenSilent: null } }, ['dispute.whenSilent']],
+    ['a least sample of none', { sampleAudit: { tolerance: '5', leastSample: 0 } }, ['sampleAudit.leastSample']],
+    ['a least sample beyond all', { sampleAudit: { tolerance: '5', leastSample: 1_001 } }, ['sampleAudit.leastSample']],
+    ['an unknown sender', { reversal: { windowHours: 1, sentBy: 'BUYER' } }, ['reversal.sentBy']],
     ['a tolerance above all', { sampleAudit: { tolerance: '100.1' } }, ['sampleAudit.tolerance']],
     ['an anomaly below the ordinary', { anomaly: { factor: '0.9', leastClaims: 1 } }, ['anomaly.factor']],
     ['an anomaly of how many claims', { anomaly: { factor: '2' } }, ['anomaly.leastClaims']],
@@ -654,9 +688,10 @@ function arbitraryTerms(): fc.Arbitrary<object> {
             windowHours: hours,
             amountProperty: maybe(path),
             targetProperty: maybe(path),
+            sentBy: fc.constantFrom(...SENDERS),
           }),
         ),
-        guarantee: maybe(fc.record({ clause, windowHours: hours })),
+        guarantee: maybe(fc.record({ clause, windowHours: hours, sentBy: maybe(fc.constantFrom(...SENDERS)) })),
         usage: maybe(
           fc.record({
             relation: fc.constantFrom('ADD', 'REPLACE', 'FALLBACK'),
@@ -666,7 +701,9 @@ function arbitraryTerms(): fc.Arbitrary<object> {
         dispute: maybe(
           fc.record({ windowHours: hours, responseHours: hours, whenSilent: fc.constantFrom(...SILENT_DECISIONS) }),
         ),
-        sampleAudit: maybe(fc.record({ tolerance: fc.constantFrom('0', '5.50', '100') })),
+        sampleAudit: maybe(
+          fc.record({ tolerance: fc.constantFrom('0', '5.50', '100'), leastSample: fc.constantFrom(1, 50) }),
+        ),
         anomaly: maybe(fc.record({ factor: amount, leastClaims: fc.nat(1_000) })),
       },
       { requiredKeys: [] },

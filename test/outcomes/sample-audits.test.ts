@@ -16,7 +16,8 @@ afterAll(() => product.close());
 
 beforeEach(() => product.setClock(NOW));
 
-const anAuditable = (timeZone = 'UTC') => aDeal(product, { sampleAudit: { tolerance: '5' } }, timeZone);
+const anAuditable = (timeZone = 'UTC', leastSample = 1) =>
+  aDeal(product, { sampleAudit: { tolerance: '5', leastSample } }, timeZone);
 
 const start = (deal: Deal, given: object = {}) => ({
   tenantId: deal.buyerId,
@@ -112,6 +113,44 @@ describe('starting a sample audit', () => {
       deal.buyerId,
     ]);
     expect(rows).toHaveLength(1);
+  });
+
+  test('holds as many as the terms ask for, or all that there are', async () => {
+    const deal = await anAuditable('UTC', 20);
+    await manyClaimed(product, deal, 30, OCTOBER);
+    const message =
+      'sampleSize is from 20 to 30: the period holds 30 outcomes of the rule that are charged, and its terms ask for a sample of 20 or of all';
+
+    for (const sampleSize of [1, 19, 31]) {
+      expect(
+        await refusedCall(product, deal.seller, 'outcomeSampleAuditStart', start(deal, { sampleSize })),
+      ).toMatchObject({ code: 'INVALID_INPUT', message, field: ['sampleSize'] });
+    }
+
+    expect((await started(deal, { sampleSize: 20 })).sampleOutcomeIds).toHaveLength(20);
+    const small = await anAuditable('UTC', 20);
+    await manyClaimed(product, small, 3, OCTOBER);
+    const refusal = await refusedCall(
+      product,
+      small.seller,
+      'outcomeSampleAuditStart',
+      start(small, { sampleSize: 2 }),
+    );
+    expect(refusal.message).toMatch(/^sampleSize is from 3 to 3: /);
+    expect((await started(small, { sampleSize: 3 })).sampleOutcomeIds).toHaveLength(3);
+  });
+
+  test('is refused before anything is looked at when no sample has the size', async () => {
+    const deal = await anAuditable();
+
+    for (const sampleSize of [0, -1, 1_001, 2_147_483_647]) {
+      // There is nothing to audit either, which would be told next.
+      expect(await refusedCall(product, deal.seller, 'outcomeSampleAuditStart', start(deal, { sampleSize }))).toEqual({
+        code: 'INVALID_INPUT',
+        message: 'sampleSize is from 1 to 1000',
+        field: ['sampleSize'],
+      });
+    }
   });
 
   test('is refused where there is nothing to draw from', async () => {

@@ -557,7 +557,7 @@ describe('settling', () => {
     expect(await months(tenantId)).toEqual([{ month: '2026-11-01', n: '3' }]);
   });
 
-  test('an outcome that stands for usage has the months rated in which that usage may lie', async () => {
+  test('an outcome that stands for usage has the months rated in which that usage lies, before and after it', async () => {
     const eventType = claimType();
     const used = claimType();
     const meterId = await aMeter(product, {
@@ -569,12 +569,19 @@ describe('settling', () => {
       startedProperty: 'startedAt',
       usage: { relation: 'FALLBACK', meterIds: [meterId] },
     });
-    const usage = (time: string) =>
-      anEvent({ tenant: tenantId, type: used, time, properties: { model: 'm', tokens: 1 } }) as unknown as Sent;
+    const usage = (time: string, subject: string) =>
+      anEvent({
+        tenant: tenantId,
+        type: used,
+        time,
+        subject,
+        properties: { model: 'm', tokens: 1 },
+      }) as unknown as Sent;
     await send(product, tenantId, [
-      usage('2026-07-01T00:00:00Z'),
-      usage('2026-08-20T00:00:00Z'),
-      usage('2026-11-03T00:00:00Z'),
+      usage('2026-07-01T00:00:00Z', 's'),
+      usage('2026-08-20T00:00:00Z', 't'),
+      usage('2026-11-03T00:00:00Z', 's'),
+      usage('2026-11-03T00:00:00Z', 't'),
     ]);
     await send(product, tenantId, [
       {
@@ -587,10 +594,10 @@ describe('settling', () => {
     ]);
     await settle(product, tenantId);
     expect(await months(tenantId)).toEqual([
-      { month: '2026-07-01', n: '1' },
-      { month: '2026-08-01', n: '2' },
+      { month: '2026-07-01', n: '2' },
+      { month: '2026-08-01', n: '1' },
       { month: '2026-10-01', n: '1' },
-      { month: '2026-11-01', n: '1' },
+      { month: '2026-11-01', n: '2' },
     ]);
   });
 

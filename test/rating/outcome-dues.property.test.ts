@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { decimal, divide, formatDecimal, sum, ZERO, type Decimal } from '../../src/money/index.js';
 import { groupsOf, type BillableOutcome } from '../../src/outcomes/billable.rules.js';
-import type { OutcomeMeasure } from '../../src/outcomes/outcome-terms.rules.js';
+import type { Cap, OutcomeMeasure } from '../../src/outcomes/outcome-terms.rules.js';
 import { looksAtEvents, type PriceTerms, type PriceTermsJson } from '../../src/pricing/price.rules.js';
 import { rate } from '../../src/pricing/rate.rules.js';
 import { allocateOutcomes } from '../../src/rating/outcome-allocation.rules.js';
+import { cappedOf } from '../../src/rating/outcome-caps.rules.js';
 import { groupedOutcomeDues, needsSingles, outcomeDues } from '../../src/rating/outcome-dues.rules.js';
 import type { RuleToRate } from '../../src/rating/outcome-prices.rules.js';
 import { pricerAfter } from '../../src/rating/outcome-pricer.rules.js';
@@ -169,7 +170,10 @@ describe('outcomes', () => {
         }
 
         // Every outcome is there once but those that a hard cap keeps out: every one has a price here.
-        const hard = new Set(rated.capped.filter(({ mode }) => mode === 'HARD').map(({ id }) => id));
+        const hard = new Set([
+          ...rated.capped.filter(({ mode }) => mode === 'HARD').map(({ id }) => id),
+          ...rated.unpaid,
+        ]);
         expect(allocated.flatMap(({ outcomeId }) => outcomeId ?? []).sort()).toEqual(
           list.map(({ id }) => id).filter(id => !hard.has(id)),
         );
@@ -239,6 +243,31 @@ describe('outcomes', () => {
     );
   });
 
+  test('of several versions, in whatever order they occur, are charged no more than a cap on money', () => {
+    fc.assert(
+      fc.property(given, someOutcomes, fc.constantFrom<Cap['per']>('PERIOD', 'DAY', 'SUBJECT'), (asked, list, per) => {
+        const caps = [cap({ mode: 'HARD', per, amount: '3' })];
+        const capped = {
+          ...asked,
+          versions: asked.versions.map(one => ({ ...one, terms: { ...one.terms, caps, minimum: null } })),
+        };
+        const rated = outcomeDues(capped, list);
+        const scopes = new Map<string | null, Decimal>();
+        const byId = new Map(list.map(one => [one.id, one]));
+
+        for (const { charge, outcomeId, amount } of allocateOutcomes(capped, list, rated)) {
+          const one = byId.get(outcomeId ?? '');
+          const scope = { PERIOD: 'all', DAY: one?.day ?? null, SUBJECT: one?.subject ?? outcomeId }[per];
+          scopes.set(scope, (scopes.get(scope) ?? ZERO).plus(charge === 'PRICE' ? amount : ZERO));
+        }
+
+        // What no outcome adds is of no day and of no subject.
+        scopes.delete(null);
+        expect([...scopes.values()].filter(amount => amount.gt(decimal('3')))).toEqual([]);
+      }),
+    );
+  });
+
   test('are kept out by the first cap that they would break, at what they add to all before them', () => {
     fc.assert(
       fc.property(given, someOutcomes, (asked, list) => {
@@ -275,7 +304,7 @@ describe('outcomes', () => {
           }
         }
 
-        expect(outcomeDues(capped, list).capped).toEqual(expected);
+        expect(cappedOf(capped, list).capped).toEqual(expected);
       }),
     );
   });

@@ -288,6 +288,35 @@ describe('a minimum', () => {
     expect(total(rule([fifty, { ...later, effectiveAt: new Date('2026-11-30T23:59:59.999Z') }]), [])).toBe('20');
     expect(total(rule(later), [])).toBe('0');
   });
+
+  test('is owed for the part of the month in which versions with it are in force', () => {
+    const from = (number: number, instant: string, given: Parameters<typeof minimum>[0] | null, unitAmount = '0.99') =>
+      ruleVersion(
+        { prices: each(unitAmount), minimum: given && minimum({ isProrated: true, ...given }) },
+        number,
+        new Date(instant),
+      );
+    const [none, some, more] = [
+      from(1, '2026-01-01T00:00:00Z', null),
+      from(2, '2026-11-30T23:00:00Z', { amount: '720' }),
+      from(3, '2026-11-30T12:00:00Z', { amount: '1440' }),
+    ];
+    expect(total(rule([none, some]), [])).toBe('1');
+    expect(total(rule([none, more, some]), [])).toBe('23');
+    expect(total(rule([some, more, from(4, '2026-11-30T23:30:00Z', null)]), [])).toBe('22.5');
+    // The same by two versions, and by two prices, are owed for the time of each.
+    expect(total(rule([fifty, from(2, '2026-11-16T00:00:00Z', { quantity: '50' })]), [])).toBe('49.5');
+    const [due] = outcomeDues(rule([fifty, from(2, '2026-11-16T00:00:00Z', { quantity: '50' }, '2')]), []).dues;
+    expect(due?.sentence).toBe(
+      'The minimum of the period is 50 units, at resolution: Each 49.5 USD, for 360 of 720 hours of the month, which is ' +
+        '24.75 USD, and 50 units, at resolution: Each 100 USD, for 360 of 720 hours of the month, which is 50 USD; ' +
+        '0 USD of it is charged, which leaves 74.75 USD.',
+    );
+    expect(due?.versionId).toBe('orv_2');
+    // What is not prorated is asked for by the version at the end, and by it alone.
+    expect(total(rule([from(1, '2026-01-01T00:00:00Z', { amount: '9', isProrated: false }), some]), [])).toBe('1');
+    expect(total(rule([more, from(4, '2026-11-30T23:30:00Z', { amount: '9', isProrated: false })]), [])).toBe('9');
+  });
 });
 
 describe('a cap', () => {
@@ -324,7 +353,7 @@ describe('a cap', () => {
     const soft = capped({ mode: 'SOFT', count: '2' });
     expect(needsSingles(soft)).toBe(false);
     expect(total(soft, outcomes(3))).toBe('2.97');
-    expect(cappedOf(soft, outcomes(3))).toEqual({ capped: [], beyond: ['out_000002'] });
+    expect(cappedOf(soft, outcomes(3))).toEqual({ capped: [], beyond: ['out_000002'], unpaid: [] });
   });
 
   test.each([
@@ -386,6 +415,46 @@ describe('a cap', () => {
     ]);
     expect(total(given, list)).toBe('1.9');
     expect(total(given, list.toSpliced(3, 1))).toBe('1.9');
+  });
+
+  test('on money holds on what is charged, though outcomes of a later version occur first', () => {
+    const caps = [cap({ mode: 'HARD', amount: '2' })];
+    const first = outcomePrice({
+      model: 'GRADUATED',
+      tiers: [
+        { upTo: '1', unitAmount: '10' },
+        { upTo: null, unitAmount: '1' },
+      ],
+    });
+    const given = rule([
+      ruleVersion({ prices: [first], caps }, 1),
+      ruleVersion({ prices: each('1'), caps }, 2, new Date('2026-11-10T00:00:00Z')),
+    ]);
+    const list = [outcome(0, { versionId: 'orv_2' }), outcome(1)];
+    expect(outcomeDues(given, list).capped).toEqual([{ id: 'out_000001', mode: 'HARD' }]);
+    expect(total(given, list)).toBe('1');
+  });
+
+  test('that is hard keeps what is paid back from being so, where it kept the outcome out', () => {
+    const paid = outcome(1, { value: '50', reimbursement: '50' });
+    const given = (mode: 'HARD' | 'FREE') => capped({ mode, count: '1' });
+    const list = [outcome(0), paid, outcome(2)];
+    expect(amounts(outcomeDues(given('HARD'), list).dues)).toEqual([['orl:Each', '0.99']]);
+    expect(outcomeDues(given('HARD'), list)).toMatchObject({
+      capped: [{ id: 'out_000002', mode: 'HARD' }],
+      unpaid: ['out_000001'],
+    });
+    const left = allocateOutcomes(given('HARD'), list, outcomeDues(given('HARD'), list));
+    expect(left.map(({ outcomeId }) => outcomeId)).toEqual(['out_000000']);
+    // In its place there is room, of which it takes none.
+    expect(amounts(outcomeDues(given('HARD'), [paid, outcome(2)]).dues)).toEqual([
+      ['orl:Each', '0.99'],
+      ['orl:guarantee', '-50'],
+    ]);
+    expect(amounts(outcomeDues(given('FREE'), list).dues)).toEqual([
+      ['orl:Each', '0.99'],
+      ['orl:guarantee', '-50'],
+    ]);
   });
 
   test('on money in another currency is none', () => {

@@ -295,6 +295,48 @@ describe('rating outcomes', () => {
     expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 0 0', '2026-11 guarantee #0 0 -200']);
   });
 
+  test('pays nothing back for what a hard cap keeps out, until there is room for it', async () => {
+    const sale = await aSale(product, {
+      valueProperty: 'value',
+      prices: [each('1')],
+      caps: [{ mode: 'HARD', count: '1' }],
+      reversal: { clause: { eventType: 'reopened', filter: '' }, windowHours: 720 },
+      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 720 },
+    });
+    await told(sale, [
+      ...claims(sale, 1, { subject: 's', properties: { value: '200' } }),
+      ...claims(sale, 1, { subject: 't', properties: { value: '300' } }, 2),
+    ]);
+    await told(sale, [{ id: 'b', type: 'chargeback', time: '2026-11-12T00:00:00Z', subject: 't' }]);
+    expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 1 1']);
+    expect((await standing(sale.tenantId)).map(({ event_id, state, reason }) => [event_id, state, reason])).toEqual([
+      ['c1', 'MATURED', null],
+      ['c2', 'REVERSED', 'GUARANTEE'],
+    ]);
+    await product.app.services.rating.rerate(product.scope(sale.tenantId), at('2026-01-01T00:00:00Z'));
+    expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 1 1']);
+    await told(sale, [{ id: 'r', type: 'reopened', time: '2026-11-12T00:00:00Z', subject: 's' }]);
+    expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 0 0', '2026-11 guarantee #0 0 -300']);
+  });
+
+  test('pays nothing back for what was free, so that the invoice can be issued', async () => {
+    const sale = await aSale(product, {
+      valueProperty: 'value',
+      prices: [each('1')],
+      environment: { filter: 'properties.env == "test"', policy: 'FREE' },
+      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 720 },
+    });
+    await told(sale, [
+      ...claims(sale, 1, { subject: 's', properties: { value: '200', env: 'test' } }),
+      ...claims(sale, 1, { subject: 't', properties: { value: '200' } }, 2),
+      { id: 'b', type: 'chargeback', time: '2026-11-12T00:00:00Z', subject: 's' },
+    ]);
+    expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 1 1']);
+    product.setClock(at('2026-12-05T00:00:00Z'));
+    await rate(product, sale.tenantId);
+    expect(await issue(sale.tenantId)).toEqual({ lines: ['1'], total: '1' });
+  });
+
   test('splits every charge over its outcomes exactly', async () => {
     const sale = await aSale(product, {
       attributes: [{ name: 'channel', property: 'channel' }],
@@ -432,6 +474,72 @@ describe('rating outcomes', () => {
         ...claims(sale, 1, { subject: 't' }, 2),
       ]);
       expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 1 0.99', '2026-11 Tokens #0 1 0.2']);
+    });
+
+    test('charges usage of months after the outcome that stood for it when that is taken back', async () => {
+      product.setClock(at('2026-12-20T00:00:00Z'));
+      const sale = await aMixedSale('FALLBACK', {
+        terms: { reversal: { clause: { eventType: 'reopened', filter: '' }, windowHours: 8_760 } },
+      });
+      await told(sale, [
+        use(sale, 's', 'u1', '2026-12-01T00:00:00Z'),
+        use(sale, 't', 'u2', '2026-12-01T00:00:00Z'),
+        ...claims(sale, 1, { subject: 's', time: '2026-11-30T00:00:00Z' }),
+      ]);
+      expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 1 0.99', '2026-12 Tokens #0 1 0.2']);
+      product.setClock(at('2027-01-04T00:00:00Z'));
+      await told(sale, [{ id: 'r', type: 'reopened', time: '2027-01-04T00:00:00Z', subject: 's' }]);
+      expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 0 0', '2026-12 Tokens #0 2 0.4']);
+    });
+
+    test('takes off usage that lies long before the outcome, as a rating of everything does', async () => {
+      const sale = await aMixedSale('FALLBACK', { terms: { maturationHours: 1 } });
+      await told(sale, [
+        use(sale, 's', 'u1', '2026-06-01T00:00:00Z'),
+        use(sale, 't', 'u2', '2026-06-01T00:00:00Z'),
+        use(sale, 't', 'u3', '2026-07-01T00:00:00Z'),
+      ]);
+      expect(await charged(sale.tenantId)).toEqual(['2026-06 Tokens #0 2 0.4', '2026-07 Tokens #0 1 0.2']);
+      await told(sale, claims(sale, 1, { subject: 's' }));
+      const left = ['2026-06 Tokens #0 1 0.2', '2026-07 Tokens #0 1 0.2', '2026-11 Each #0 1 0.99'];
+      expect(await charged(sale.tenantId)).toEqual(left);
+      await product.app.services.rating.rerate(product.scope(sale.tenantId), at('2026-01-01T00:00:00Z'));
+      expect(await charged(sale.tenantId)).toEqual(left);
+      // Those that time alone has mature likewise.
+      await told(sale, claims(sale, 1, { subject: 't', time: '2026-11-20T11:30:00Z' }, 2));
+      product.setClock(at('2026-11-20T12:30:00Z'));
+      await rate(product, sale.tenantId);
+      expect(await charged(sale.tenantId)).toEqual([
+        '2026-06 Tokens #0 0 0',
+        '2026-07 Tokens #0 0 0',
+        '2026-11 Each #0 2 1.98',
+      ]);
+    });
+
+    test('charges usage of another month that an outcome beyond a cap does not stand for, until the cap lets it in', async () => {
+      const sale = await aMixedSale('FALLBACK', {
+        terms: {
+          caps: [{ mode: 'HARD', count: '1' }],
+          reversal: { clause: { eventType: 'reopened', filter: '' }, windowHours: 8_760 },
+        },
+      });
+      await told(sale, [
+        use(sale, 't', 'u1', '2026-10-31T00:00:00Z'),
+        ...claims(sale, 1, { subject: 's' }),
+        ...claims(sale, 1, { subject: 't' }, 2),
+      ]);
+      await rate(product, sale.tenantId);
+      expect(await charged(sale.tenantId)).toEqual(['2026-10 Tokens #0 1 0.2', '2026-11 Each #0 1 0.99']);
+      const touches = () =>
+        asSuperuser(product.database, 'select month::text, n::text from usage_touch where tenant_id = $1 order by 1', [
+          sale.tenantId,
+        ]);
+      const before = await touches();
+      await rate(product, sale.tenantId);
+      expect(await touches()).toEqual(before);
+      await told(sale, [{ id: 'r', type: 'reopened', time: '2026-11-11T00:00:00Z', subject: 's' }]);
+      await rate(product, sale.tenantId);
+      expect(await charged(sale.tenantId)).toEqual(['2026-10 Tokens #0 0 0', '2026-11 Each #0 1 0.99']);
     });
 
     test('takes single events off prices that look at them', async () => {

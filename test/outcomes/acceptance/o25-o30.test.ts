@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ALL_PERMISSIONS } from '../../../src/access/index.js';
 import { aKey, type Answer } from '../../support/product.js';
 import { counts, idsOf, invoices, readAll, standings, stats, tally, totals } from './reading.js';
 import {
@@ -318,16 +319,19 @@ describe('O29: duties are separate', () => {
   });
 
   test.each([
-    ['claim', 'outcomeClaim', { event: {} }],
-    ['verify', 'outcomeVerify', { outcomeIds: ['out_1'], passes: true, verifier: 'LLM' }],
-    ['reverse', 'outcomeReverse', { outcomeIds: ['out_1'] }],
-    ['dispute', 'outcomeDisputeOpen', { outcomeIds: ['out_1'], reason: 'no' }],
-    ['decide', 'outcomeDisputeDecide', { outcomeDisputeId: 'dsp_1' }],
-  ])('O29: only a key that may %s does', async (_what, mutation, input) => {
+    ['claim', 'usage:write', 'outcomeClaim', { event: {} }],
+    ['verify', 'outcomes:verify', 'outcomeVerify', { outcomeIds: ['out_1'], passes: true, verifier: 'LLM' }],
+    ['reverse', 'outcomes:reverse', 'outcomeReverse', { outcomeIds: ['out_1'] }],
+    ['dispute', 'outcomes:dispute', 'outcomeDisputeOpen', { outcomeIds: ['out_1'], reason: 'no' }],
+    ['decide', 'outcomes:decide', 'outcomeDisputeDecide', { outcomeDisputeId: 'dsp_1' }],
+  ])('O29: only a key that may %s does', async (_what, permission, mutation, input) => {
+    const { product } = market;
+    const others = ALL_PERMISSIONS.filter(other => other !== permission);
+    expect(others).toHaveLength(ALL_PERMISSIONS.length - 1);
     const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
     const once = mutation === 'outcomeClaim' ? {} : { idempotencyKey: randomUUID() };
-    const { data, errors } = await market.product.graphql(
-      market.keys.reads,
+    const { data, errors } = await product.graphql(
+      await aKey(product.app, product.scope(), others),
       `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`,
       { input: { ...once, ...input } },
     );

@@ -64,6 +64,8 @@ const prices = (measure: 'UNITS' | 'VALUE'): fc.Arbitrary<OutcomeTermsJson['pric
 
 const orNone = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null, freq: 2 });
 
+const senders = fc.constantFrom<'ANY' | 'SELLER'>('ANY', 'ANY', 'SELLER');
+
 /** What both rules of a book have in common. */
 const shared = fc.record({
   customerProperty: orNone(fc.constant('customer')),
@@ -85,6 +87,7 @@ const own = fc.record({
     fc.record({
       verifiers: fc.constantFrom<('LLM' | 'HUMAN' | 'SYSTEM')[]>(['LLM', 'HUMAN', 'SYSTEM'], ['HUMAN', 'LLM']),
       eventType: orNone(fc.constant('verified')),
+      sentBy: senders,
       expiresAfterHours: fc.constantFrom(48, 168),
     }),
   ),
@@ -128,10 +131,11 @@ const own = fc.record({
       windowHours: fc.constantFrom(48, 336, 8_760),
       amountProperty: orNone(fc.constant('amount')),
       targetProperty: orNone(fc.constant('target')),
+      sentBy: senders,
     }),
     { nil: null, freq: 4 },
   ),
-  guarantee: orNone(fc.constantFrom(48, 720)),
+  guarantee: orNone(fc.record({ windowHours: fc.constantFrom(48, 720), sentBy: senders })),
   dispute: fc.option(
     fc.record({
       windowHours: fc.constantFrom(24, 720),
@@ -202,17 +206,14 @@ function assembled(rule: number, common: Shared, given: Own, priced: OutcomeTerm
         ? null
         : {
             filter: 'properties.sandbox == true',
-            // What a free claim's reason is while evidence is missing is not written down.
-            policy:
-              verification && given.environment === 'FREE'
-                ? 'PRICED'
-                : (given.environment as 'REJECT' | 'FREE' | 'PRICED'),
+            policy: given.environment as 'REJECT' | 'FREE' | 'PRICED',
           },
     evidence: given.evidence,
     verification: verification && {
       verifiers: verification.verifiers,
       parties: parties as 'ANY' | 'BOTH',
       eventType: verification.eventType,
+      sentBy: verification.sentBy,
       expiresAfterHours: verification.expiresAfterHours,
     },
     quality: quality && {
@@ -273,11 +274,12 @@ function assembled(rule: number, common: Shared, given: Own, priced: OutcomeTerm
       windowHours: reversal.windowHours,
       amountProperty: reversal.amountProperty,
       targetProperty: reversal.targetProperty,
+      sentBy: reversal.sentBy,
     },
     guarantee:
       guarantee === null || valueProperty === null
         ? null
-        : { clause: { eventType: 'charged_back', filter: '' }, windowHours: guarantee },
+        : { clause: { eventType: 'charged_back', filter: '' }, ...guarantee },
     dispute: given.dispute && {
       ...given.dispute,
       whenSilent: given.dispute.whenSilent as 'CREDIT' | 'UPHOLD',

@@ -9,9 +9,9 @@ import {
   negative,
   NOTHING,
   over,
+  plus,
   times,
   total,
-  WHOLE,
   type Fraction,
 } from './fraction.js';
 import { versionAt, type Finding } from './oracle.js';
@@ -80,12 +80,16 @@ function billOf(
   { now, timeZone }: { readonly now: number; readonly timeZone: string },
 ): Bill {
   const charged = findings.filter(({ state, isFree }) => state === 'MATURED' && !isFree);
-  const capped = capsOf(charged, timeZone);
+  // What was free is never paid back.
+  const paidBack = findings.filter(({ reimbursement, isFree }) => isBelow(NOTHING, reimbursement) && !isFree);
+  const { capped, unpaid } = capsOf(
+    findings.filter(finding => charged.includes(finding) || paidBack.includes(finding)),
+    timeZone,
+  );
   const billed = charged.filter(({ key }) => !capped.has(key));
   const unpriced = total(billed.filter(finding => !priceFor(finding)).map(quantityOf));
   const amount = amountOf(billed);
-  const terms = (contract.isPinned ? versionAt(rule, contract.startsAt) : versionAt(rule, period.end - 1))?.terms;
-  const isDue = now >= period.end && terms !== undefined;
+  const asked = now >= period.end ? leastOf(rule, contract, period, timeZone) : NOTHING;
 
   return {
     contractId: contract.id,
@@ -94,8 +98,10 @@ function billOf(
     amount,
     capped,
     unpriced,
-    trueUp: isDue ? greatest(NOTHING, minus(leastOf(terms, contract, period, timeZone), amount)) : NOTHING,
-    guarantee: negative(total(findings.map(({ reimbursement }) => reimbursement))),
+    trueUp: greatest(NOTHING, minus(asked, amount)),
+    guarantee: negative(
+      total(paidBack.filter(({ key }) => !unpaid.has(key)).map(({ reimbursement }) => reimbursement)),
+    ),
   };
 }
 
@@ -140,9 +146,19 @@ type Priced = OutcomeTermsJson['prices'][number];
 const placeOf = ({ currency, pattern }: Priced): string =>
   JSON.stringify([currency, ...Object.entries(pattern).map(([name, value]) => `${name}=${value}`)].toSorted());
 
-/** Goes through the findings in the order in which they occurred; one that would break a cap takes none of it. */
-function capsOf(findings: readonly Finding[], timeZone: string): Map<string, 'HARD' | 'FREE'> {
+interface CapsMade {
+  readonly capped: ReadonlyMap<string, 'HARD' | 'FREE'>;
+  /** What is paid back would be no more: nothing was charged for it. */
+  readonly unpaid: ReadonlySet<string>;
+}
+
+/**
+ * Goes through the findings in the order in which they occurred; one that would break a cap takes none of it, nor does one
+ * that is paid back. Where what is left costs more than a cap on money lets through, the last ones go, too.
+ */
+function capsOf(findings: readonly Finding[], timeZone: string): CapsMade {
   const capped = new Map<string, 'HARD' | 'FREE'>();
+  const unpaid = new Set<string>();
   const taken: { readonly finding: Finding; readonly added: Fraction }[] = [];
 
   const isOfMoney = findings.some(({ version }) => version.terms.caps.some(({ amount }) => amount !== null));
@@ -156,9 +172,7 @@ function capsOf(findings: readonly Finding[], timeZone: string): Map<string, 'HA
         )
       : NOTHING;
     const hit = caps.find(({ per, count, amount }) => {
-      const scopeOf = (other: Finding): string =>
-        // What has no subject is a subject of its own.
-        ({ PERIOD: '', DAY: dayOf(other.occurredAt, timeZone), SUBJECT: other.subject ?? `of ${other.key}` })[per];
+      const scopeOf = (other: Finding): string => scopeNamed(per, other, timeZone);
       const before = taken.filter(one => scopeOf(one.finding) === scopeOf(finding));
 
       return count !== null
@@ -166,14 +180,82 @@ function capsOf(findings: readonly Finding[], timeZone: string): Map<string, 'HA
         : amount !== null && isBelow(fraction(amount.amount), total([...before.map(one => one.added), added]));
     });
 
-    if (hit) {
+    if (finding.state !== 'MATURED') {
+      if (hit?.mode === 'HARD') {
+        unpaid.add(finding.key);
+      }
+    } else if (hit) {
       capped.set(finding.key, hit.mode === 'HARD' ? 'HARD' : 'FREE');
     } else {
       taken.push({ finding, added });
     }
   }
 
-  return capped;
+  let left = taken.map(({ finding }) => finding);
+
+  for (let more = tooDear(left, timeZone); more.size > 0; more = tooDear(left, timeZone)) {
+    more.forEach((mode, key) => capped.set(key, mode));
+    left = left.filter(({ key }) => !capped.has(key));
+  }
+
+  return { capped, unpaid };
+}
+
+type Scoped = OutcomeTermsJson['caps'][number]['per'];
+
+const scopeNamed = (per: Scoped, { occurredAt, subject, key }: Finding, timeZone: string): string =>
+  // What has no subject is a subject of its own.
+  ({ PERIOD: '', DAY: dayOf(occurredAt, timeZone), SUBJECT: subject ?? `of ${key}` })[per];
+
+/**
+ * Those with which a scope is above its cap by what is charged, from the last one backwards, until they make up for what it
+ * is above with the last one. The oracle has no caps on money beside prices that are one for the period.
+ */
+function tooDear(left: readonly Finding[], timeZone: string): Map<string, 'HARD' | 'FREE'> {
+  const out = new Map<string, 'HARD' | 'FREE'>();
+
+  if (new Set(left.map(({ version }) => version)).size < 2) {
+    return out;
+  }
+
+  const parts = partsOf(left);
+
+  for (const per of ['PERIOD', 'DAY', 'SUBJECT'] as const) {
+    for (const scope of Map.groupBy(left, finding => scopeNamed(per, finding, timeZone)).values()) {
+      const above: { readonly finding: Finding; readonly mode: 'HARD' | 'FREE'; readonly excess: Fraction }[] = [];
+      let spent = NOTHING;
+
+      for (const finding of scope) {
+        spent = plus(spent, parts.get(finding) ?? NOTHING);
+
+        for (const { per: of, mode, amount } of finding.version.terms.caps) {
+          if (of === per && mode !== 'SOFT' && amount !== null && isBelow(fraction(amount.amount), spent)) {
+            above.push({ finding, mode, excess: minus(spent, fraction(amount.amount)) });
+          }
+        }
+      }
+
+      let missing = above.at(-1)?.excess ?? NOTHING;
+
+      for (const { finding, mode } of above.toReversed()) {
+        const part = parts.get(finding) ?? NOTHING;
+
+        if (isBelow(NOTHING, missing) && (isBelow(NOTHING, part) || finding === above.at(-1)?.finding)) {
+          out.set(finding.key, out.get(finding.key) ?? mode);
+          missing = minus(missing, part);
+        }
+      }
+    }
+  }
+
+  return out;
+}
+
+/** What each adds to those before it, versions one after the other. */
+function partsOf(findings: readonly Finding[]): Map<Finding, Fraction> {
+  const inOrder = findings.toSorted((a, b) => a.version.effectiveAt - b.version.effectiveAt);
+
+  return new Map(inOrder.map((finding, place) => [finding, addedBy(finding, inOrder.slice(0, place))]));
 }
 
 /** What a finding adds to those before it in the list, at its own price. */
@@ -191,27 +273,50 @@ function addedBy(finding: Finding, taken: readonly Finding[]): Fraction {
   return minus(priced(price.terms, [...before, quantityOf(finding)]), priced(price.terms, before));
 }
 
-/** The least that a period comes to. */
-function leastOf(terms: OutcomeTermsJson, contract: ContractGiven, period: Stretch, timeZone: string): Fraction {
-  const { minimum } = terms;
+/**
+ * The least that a period comes to: what the version at its end asks for, or what each prorated minimum asks for the part of
+ * the month in which its version holds.
+ */
+function leastOf(rule: RuleGiven, contract: ContractGiven, period: Stretch, timeZone: string): Fraction {
   const month = monthOf(period.start, timeZone);
-  const part = over(fraction(period.end - period.start), fraction(month.end - month.start));
+  const versionOf = (at: number) => versionAt(rule, contract.isPinned ? contract.startsAt : at);
+  const last = versionOf(period.end - 1);
+
+  if (last?.terms.minimum && !last.terms.minimum.isProrated) {
+    return minimumOf(last.terms, contract);
+  }
+
+  const changes = rule.versions
+    .map(({ effectiveAt }) => effectiveAt)
+    .filter(at => at > period.start && at < period.end);
+  const cuts = [period.start, ...new Set(changes), period.end].sort((a, b) => a - b);
+
+  return total(
+    cuts.slice(1).map((end, place) => {
+      const start = cuts[place] ?? end;
+      const terms = versionOf(start)?.terms;
+      const part = over(fraction(end - start), fraction(month.end - month.start));
+
+      return terms?.minimum?.isProrated ? times(minimumOf(terms, contract), part) : NOTHING;
+    }),
+  );
+}
+
+/** What a whole month asks for. */
+function minimumOf(terms: OutcomeTermsJson, contract: ContractGiven): Fraction {
+  const { minimum } = terms;
 
   if (!minimum) {
     return NOTHING;
   }
 
   const price = priceOf(terms, contract.currency, {});
-  const whole =
-    minimum.quantity !== null
-      ? price
-        ? priced(price.terms, [fraction(minimum.quantity)])
-        : NOTHING
-      : minimum.amount?.currency === contract.currency
-        ? fraction(minimum.amount.amount)
-        : NOTHING;
 
-  return times(whole, minimum.isProrated ? part : WHOLE);
+  if (minimum.quantity !== null) {
+    return price ? priced(price.terms, [fraction(minimum.quantity)]) : NOTHING;
+  }
+
+  return minimum.amount?.currency === contract.currency ? fraction(minimum.amount.amount) : NOTHING;
 }
 
 /** The calendar month of the zone that holds an instant, clipped to the contract. */

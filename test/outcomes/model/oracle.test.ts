@@ -154,6 +154,7 @@ describe('the oracle of outcomes', () => {
     verifiers: ['LLM', 'HUMAN'],
     parties: 'ANY',
     eventType: null,
+    sentBy: 'ANY',
     expiresAfterHours: 168,
   } as const;
 
@@ -403,6 +404,7 @@ describe('the oracle of outcomes', () => {
       windowHours: 336,
       amountProperty: null,
       targetProperty: null,
+      sentBy: 'ANY' as const,
     };
     const claim = event({ time: at('2026-11-20T12:00') });
     const facts = factsOf(termsOf({ reversal, prices: [onePrice(each('0.99'))] }), {
@@ -423,8 +425,9 @@ describe('the oracle of outcomes', () => {
         windowHours: 720,
         amountProperty: 'amount',
         targetProperty: null,
+        sentBy: 'ANY',
       },
-      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 720 },
+      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 720, sentBy: 'ANY' },
     });
     const claim = event({ properties: { value: '200' } });
     const then = (type: string, properties = {}): EventFact =>
@@ -452,6 +455,7 @@ describe('the oracle of outcomes', () => {
       windowHours: 336,
       amountProperty: null,
       targetProperty: null,
+      sentBy: 'ANY' as const,
     };
     const terms = termsOf({ reversal, dedupe: { scope: 'SUBJECT', windowHours: null }, prices: [redo] });
     const claims = events(101, place => ({ time: NOON + place }));
@@ -500,6 +504,7 @@ describe('the oracle of outcomes', () => {
       windowHours: 336,
       amountProperty: null,
       targetProperty: null,
+      sentBy: 'ANY' as const,
     };
     const terms = termsOf({ reversal, prices: [onePrice(each('0.99'))] });
     const claim = event({ time: at('2026-11-03T08:00') });

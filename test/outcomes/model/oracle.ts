@@ -53,6 +53,8 @@ interface Draft extends Writable<Finding> {
   /** The value as the event says it, and the part of it that is no person's work. */
   whole: Fraction | null;
   kept: Fraction;
+  /** Whether it was verified, or nobody had to, and is good enough as far as is known. */
+  isPassed: boolean;
 }
 
 /** What the facts say of every claim at an instant, in the order of (occurred, event id, source, rule). */
@@ -79,11 +81,13 @@ export function findingsAt(facts: TenantFacts, now: number): Finding[] {
   );
   exclude(drafts, now);
 
-  return drafts.map(({ event: _event, terms: _terms, whole: _whole, kept: _kept, ...finding }) => ({
-    ...finding,
-    isLive: ['CLAIMED', 'VERIFIED', 'MATURED', 'DISPUTED'].includes(finding.state),
-    dueAt: finding.state === 'VERIFIED' ? finding.maturesAt : finding.dueAt,
-  }));
+  return drafts.map(
+    ({ event: _event, terms: _terms, whole: _whole, kept: _kept, isPassed: _isPassed, ...finding }) => ({
+      ...finding,
+      isLive: ['CLAIMED', 'VERIFIED', 'MATURED', 'DISPUTED'].includes(finding.state),
+      dueAt: finding.state === 'VERIFIED' ? finding.maturesAt : finding.dueAt,
+    }),
+  );
 }
 
 /** What names the finding of a rule on an event. */
@@ -168,6 +172,7 @@ function claimOf(facts: TenantFacts, contract: ContractGiven, rule: RuleGiven, e
     value: null,
     whole: null,
     kept: WHOLE,
+    isPassed: false,
     reimbursement: NOTHING,
     attributes: attributesOf(terms, event),
     agents: [],
@@ -446,6 +451,7 @@ function wordsOn({ events, acts }: TenantFacts, { event, key, terms }: Draft): W
       ({ type, subject, time }) =>
         type === terms.verification?.eventType && subject !== null && subject === event.subject && time >= event.time,
     )
+    .filter(({ party }) => isHeard(terms.verification?.sentBy, party))
     .map(told => ({
       at: told.time,
       id: told.id,
@@ -463,6 +469,7 @@ function wordsOn({ events, acts }: TenantFacts, { event, key, terms }: Draft): W
 
 /** Steps 9 to 11 and 13: what counts once, what was taken back, what is disputed. */
 function dedupe(facts: TenantFacts, drafts: readonly Draft[], now: number): void {
+  drafts.forEach(draft => (draft.isPassed = draft.state === 'VERIFIED'));
   const winners: { readonly draft: Draft; readonly reversedAt: number | null }[] = [];
 
   for (const draft of drafts.filter(({ state }) => state === 'CLAIMED' || state === 'VERIFIED')) {
@@ -506,14 +513,14 @@ function ownEnd({ state, dueAt, terms, maturesAt }: Draft, now: number): number 
 function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null {
   const { terms, maturesAt } = draft;
   const before = { state: draft.state, reason: draft.reason, dueAt: draft.dueAt };
-  const { whole, kept } = draft;
+  const { whole } = draft;
   let left = whole;
   let fault: string | null = null;
   let isPartly = false;
   let dispute: { readonly id: string; readonly deadline: number } | null = null;
   let end: { readonly at: number; readonly reason: string } | null = null;
   const settleUntil = (instant: number): void => {
-    if (dispute && dispute.deadline <= instant) {
+    if (dispute && dispute.deadline < instant) {
       end ??= terms.dispute?.whenSilent === 'CREDIT' ? { at: dispute.deadline, reason: 'DISPUTE_UNANSWERED' } : null;
       dispute = null;
     }
@@ -528,7 +535,8 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
 
     if (happening.kind === 'GUARANTEE') {
       end = { at: happening.at, reason: 'GUARANTEE' };
-      draft.reimbursement = left ?? NOTHING;
+      draft.reimbursement = draft.isPassed && !draft.isFree ? (left ?? NOTHING) : NOTHING;
+      takeOff(draft, left);
     } else if (happening.kind === 'REVERSAL') {
       const { amount } = happening;
 
@@ -553,7 +561,7 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
     }
   }
 
-  settleUntil(now);
+  settleUntil(now + 1);
   const pending = dispute as { readonly deadline: number } | null;
   const over_ = end as { readonly at: number; readonly reason: string } | null;
 
@@ -563,11 +571,7 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
     return over_.at;
   }
 
-  if (whole && left && terms.measure === 'UNITS' && draft.units && whole !== left) {
-    draft.units = over(times(draft.units, left), whole);
-  }
-
-  draft.value = left && times(left, kept);
+  takeOff(draft, left);
   const isMatured = before.state === 'VERIFIED' && now >= maturesAt;
   Object.assign(draft, {
     state: pending ? 'DISPUTED' : isMatured ? 'MATURED' : before.state,
@@ -576,6 +580,17 @@ function takeBack(facts: TenantFacts, draft: Draft, now: number): number | null 
   });
 
   return null;
+}
+
+/** What reversals of a part leave of an outcome. */
+function takeOff(draft: Draft, left: Fraction | null): void {
+  const { whole, kept, terms, units } = draft;
+
+  if (whole && left && terms.measure === 'UNITS' && units && whole !== left) {
+    draft.units = over(times(units, left), whole);
+  }
+
+  draft.value = left && times(left, kept);
 }
 
 type Happening = { readonly at: number; readonly id: string } & (
@@ -596,6 +611,7 @@ function happeningsOf({ events, acts }: TenantFacts, { key, event, terms }: Draf
     if (
       reversal?.clause &&
       isOf(reversal.clause, fact) &&
+      isHeard(reversal.sentBy, fact.party) &&
       isOfSubject(fact) &&
       isWithin(fact.time, reversal.windowHours)
     ) {
@@ -611,6 +627,7 @@ function happeningsOf({ events, acts }: TenantFacts, { key, event, terms }: Draf
     if (
       guarantee &&
       isOf(guarantee.clause, fact) &&
+      isHeard(guarantee.sentBy, fact.party) &&
       isOfSubject(fact) &&
       isWithin(fact.time, guarantee.windowHours) &&
       (target === null || at(fact, target) === event.id)
@@ -640,14 +657,21 @@ function happeningsOf({ events, acts }: TenantFacts, { key, event, terms }: Draf
     }
   }
 
-  return happenings.sort(byAt);
+  // Of one instant, reversals come before the guarantee, and both before what becomes of a dispute.
+  const rankOf = ({ kind }: Happening): number => ({ REVERSAL: 0, GUARANTEE: 1, DISPUTE: 2, DECISION: 2 })[kind];
+
+  return happenings.sort((a, b) => a.at - b.at || rankOf(a) - rankOf(b) || byAt(a, b));
 }
 
 /** Step 12: of the outcomes of one subject that exclude each other, the one that counts. */
 function exclude(drafts: readonly Draft[], now: number): void {
   const rivals = drafts.filter(
-    ({ terms, subject, state }) =>
-      terms.exclusive !== null && subject !== null && ['VERIFIED', 'MATURED', 'DISPUTED'].includes(state),
+    ({ terms, subject, state, reason, isPassed }) =>
+      terms.exclusive !== null &&
+      subject !== null &&
+      // One that fell to the guarantee keeps the others out: their value is not paid back too.
+      (['VERIFIED', 'MATURED', 'DISPUTED'].includes(state) ||
+        (isPassed && state === 'REVERSED' && reason === 'GUARANTEE')),
   );
   const groupOf = ({ terms, subject }: Draft): string => JSON.stringify([terms.exclusive?.group, subject]);
 
@@ -659,7 +683,13 @@ function exclude(drafts: readonly Draft[], now: number): void {
     for (const loser of own.filter(draft => draft !== winner)) {
       // A dispute that is open may yet take it back for good.
       const dueAt = loser.state === 'DISPUTED' ? loser.dueAt : ownEnd(loser, now);
-      Object.assign(loser, { state: 'REJECTED', reason: 'SUPERSEDED', instead: winner.key, dueAt });
+      Object.assign(loser, {
+        state: 'REJECTED',
+        reason: 'SUPERSEDED',
+        instead: winner.key,
+        dueAt,
+        reimbursement: NOTHING,
+      });
     }
   }
 }
@@ -710,6 +740,9 @@ function attributesOf({ attributes }: OutcomeTermsJson, event: EventFact): Recor
     }),
   );
 }
+
+/** Whether the rule listens to the side that sent an event. */
+const isHeard = (sentBy: string | undefined, party: string): boolean => sentBy !== 'SELLER' || party === 'SELLER';
 
 const isSameEvent = (a: EventFact, b: EventFact): boolean => a.id === b.id && a.source === b.source;
 

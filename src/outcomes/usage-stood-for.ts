@@ -1,0 +1,57 @@
+import { announce, query, type Scope } from '../platform/index.js';
+import { touchMonths } from '../usage/index.js';
+
+/** Usage that is charged only where no outcome came of it. */
+export interface UsageStoodFor {
+  /** Whose outcomes have changed. */
+  readonly subjects: readonly string[];
+  /** Whose usage such outcomes stand for. */
+  readonly meterIds: readonly string[];
+}
+
+/**
+ * Has months rated anew, as `yyyy-mm-01`, and every month that holds usage which the outcomes of these subjects stand for,
+ * however long before or after them it lies; but those that lie wholly within `rated`, for they are being rated.
+ */
+export async function touchUsageOf(
+  tx: Scope,
+  months: readonly string[],
+  usage: UsageStoodFor | null,
+  rated: { readonly start: Date; readonly end: Date } | null = null,
+): Promise<void> {
+  const all = new Set([...months, ...(usage ? await monthsOf(tx, usage, months, rated) : [])]);
+
+  if (all.size > 0) {
+    await touchMonths(tx, [...all]);
+    await announce(tx, 'usage.accepted');
+  }
+}
+
+/** The months of that usage, but those that are known already. */
+async function monthsOf(
+  tx: Scope,
+  { subjects, meterIds }: UsageStoodFor,
+  known: readonly string[],
+  rated: { readonly start: Date; readonly end: Date } | null,
+): Promise<string[]> {
+  if (subjects.length === 0 || meterIds.length === 0) {
+    return [];
+  }
+
+  const rows = await query<{ month: string }>(
+    tx,
+    // Month by month, until the first value is found; events are found by their time, for nothing indexes their subjects.
+    `select t.month::text from usage_touch t
+     where t.tenant_id = $1 and not t.month = any ($4::date[])
+       and not coalesce(t.month::timestamp at time zone 'UTC' >= $5 and (t.month + interval '1 month') at time zone 'UTC' <= $6, false)
+       and exists (
+       select from usage_value v
+       join usage_event u on u.tenant_id = v.tenant_id and u.id = v.id and u.source = v.source
+       where v.tenant_id = $1 and v.meter_id = any ($3::text[]) and u.subject = any ($2::text[])
+         and v.time >= t.month::timestamp at time zone 'UTC'
+         and v.time < (t.month + interval '1 month') at time zone 'UTC')`,
+    [tx.tenantId, [...new Set(subjects)], meterIds, known, rated?.start ?? null, rated?.end ?? null],
+  );
+
+  return rows.map(({ month }) => month);
+}
