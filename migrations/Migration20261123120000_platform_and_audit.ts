@@ -14,10 +14,11 @@ export class Migration20261123120000_platform_and_audit extends Migration {
       topic text not null,
       payload jsonb not null,
       created_at timestamptz not null,
-      claimed_until timestamptz,
+      due_at timestamptz not null default now(),
+      handed_over integer not null default 0,
       primary key (tenant_id, id)
     ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)`);
-    this.addSql('create index outbox_by_id on outbox (id)');
+    this.addSql('create index outbox_by_due on outbox (due_at, id)');
 
     this.addSql(`create table idempotency (
       tenant_id text not null,
@@ -58,8 +59,8 @@ export class Migration20261123120000_platform_and_audit extends Migration {
     );
 
     for (const sql of [
-      ...tenantTable('outbox', 'insert'),
-      ...relayMay('outbox', ['select', 'update (claimed_until)', 'delete']),
+      ...tenantTable('outbox', 'select, insert, delete'),
+      ...relayMay('outbox', ['select', 'update (due_at, handed_over)', 'delete']),
       ...tenantTable('idempotency', 'select, insert, update'),
       ...tenantTable('audit_head', 'select, insert, update'),
       ...tenantTable('audit_line', 'select, insert'),

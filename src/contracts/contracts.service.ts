@@ -157,12 +157,17 @@ export class ContractsService {
    * prices over from it.
    */
   async buyersOf(scope: Scope, priceBookId: string, from: Date): Promise<string[]> {
+    // Not kept in the identity map: whoever goes through ten thousand buyers would have them compared at each step.
     const contracts = await inTransaction(scope, async tx =>
-      tx.em.find(Contract, {
-        sellerId: tx.tenantId,
-        priceBookId: { $in: await this.pricing.booksOn(tx, priceBookId) },
-        $or: [{ endsAt: null }, { endsAt: { $gt: from } }],
-      }),
+      tx.em.find(
+        Contract,
+        {
+          sellerId: tx.tenantId,
+          priceBookId: { $in: await this.pricing.booksOn(tx, priceBookId) },
+          $or: [{ endsAt: null }, { endsAt: { $gt: from } }],
+        },
+        { disableIdentityMap: true },
+      ),
     );
 
     return [...new Set(contracts.map(contract => contract.tenantId))].sort();

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { z } from 'zod';
 import { DomainError } from './errors.js';
 import type { Logger } from './log.js';
+import { acknowledgeOf, UNASKED, type Acknowledge } from './outbox.js';
 import type { Scope } from './scope.js';
 
 /** Every payload: a version, the tenant whose scope the job runs in, and ids. Never money, never an entity. */
@@ -15,6 +16,11 @@ export interface JobDefinition<P extends JobPayload = JobPayload> {
   readonly payload: z.ZodType<P>;
   /** At most one start in so many milliseconds for the same tenant; the first is at once, what follows waits its turn. */
   readonly debounceMs?: number;
+  /**
+   * The topic of the facts that this job alone acts on and deletes when its work commits, for work that no sweep finds in the
+   * rows. They are those of the payload's tenant that hold the payload's ids; without any the job has nothing to do.
+   */
+  readonly acknowledges?: string;
 }
 
 export function defineJob<P extends JobPayload>(definition: JobDefinition<P>): JobDefinition<P> {
@@ -27,14 +33,26 @@ export interface JobHandler {
   readonly handle: (scope: Scope, payload: JobPayload) => Promise<void>;
 }
 
+/** `acknowledge` is called in the transaction that does the work of a job that `acknowledges` facts, or in the last of several. */
 export function handler<P extends JobPayload>(
   job: JobDefinition<P>,
-  handle: (scope: Scope, payload: P) => Promise<void>,
+  handle: (scope: Scope, payload: P, acknowledge: Acknowledge) => Promise<void>,
 ): JobHandler {
   return {
     job: job as unknown as JobDefinition,
-    handle: async (scope, payload) => handle(scope, job.payload.parse(payload)),
+    handle: async (scope, given) => {
+      const payload = job.payload.parse(given);
+      const acknowledge = job.acknowledges ? await acknowledgeOf(scope, job.acknowledges, idsOf(payload)) : UNASKED;
+
+      if (acknowledge) {
+        await handle(scope, payload, acknowledge);
+      }
+    },
   };
+}
+
+function idsOf(payload: JobPayload): Readonly<Record<string, string | number>> {
+  return Object.fromEntries(Object.entries(payload).filter(([name]) => name !== 'v' && name !== 'tenantId'));
 }
 
 /** The namespace of BullMQ's tables when jobs wait in Postgres. */

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { Logger } from './log.js';
-import type { Scope } from './scope.js';
+import { inTransaction, type Scope } from './scope.js';
 import { query } from './sql.js';
 
 /** Something that happened in one tenant and that other rooms may act on. Written with the change itself. */
@@ -12,6 +12,8 @@ export interface Fact {
   readonly topic: string;
   /** Ids only; the rows carry the facts. */
   readonly payload: Readonly<Record<string, string>>;
+  /** How often the relay has told it, this time included. More than once where nobody acknowledged it in time. */
+  readonly handedOver: number;
 }
 
 /** Writes a fact in the caller's transaction: it is told exactly if the change commits. */
@@ -24,13 +26,58 @@ export async function announce(tx: Scope, topic: string, payload: Record<string,
   ]);
 }
 
-const BATCH = 500;
-const CLAIM_SECONDS = 30;
+/**
+ * Deletes the facts that a job works on, in the transaction that does the work, or in the last one of several. False when
+ * none of them is left: another run has done the work.
+ */
+export type Acknowledge = (tx: Scope) => Promise<boolean>;
+
+/** Of work that no fact asks for. */
+export const UNASKED: Acknowledge = async () => true;
 
 /**
- * Carries facts from the outbox to whoever acts on them: claim, deliver, delete. A crash between claim and delete tells
- * the facts again after 30 s, so whoever acts on them accepts repeats. Several relays share the work by SKIP LOCKED.
- * Runs on the relay's own database role, the only one that sees the outbox of every tenant.
+ * How to acknowledge the facts of the scope's tenant, of one topic and with these ids, that have committed by now; null when
+ * there is none. Whatever is read afterwards knows what they tell of. Facts that come later are not among them: they ask
+ * for another run.
+ */
+export async function acknowledgeOf(
+  scope: Scope,
+  topic: string,
+  ids: Readonly<Record<string, unknown>>,
+): Promise<Acknowledge | null> {
+  const facts = await inTransaction(scope, tx =>
+    query<{ id: string }>(
+      tx,
+      'select id::text from outbox where tenant_id = $1 and topic = $2 and payload @> $3::jsonb order by id',
+      [tx.tenantId, topic, JSON.stringify(ids)],
+    ),
+  );
+
+  if (facts.length === 0) {
+    return null;
+  }
+
+  // Two runs of one job meet here: the second waits for the first, and finds nothing left if that one committed.
+  return async tx => {
+    const deleted = await query(tx, 'delete from outbox where tenant_id = $1 and id = any ($2::bigint[]) returning 1', [
+      tx.tenantId,
+      facts.map(({ id }) => id),
+    ]);
+
+    return deleted.length > 0;
+  };
+}
+
+const BATCH = 500;
+// How long a fact waits to be told again when the one who was told says nothing: doubled each time, up to an hour.
+const PATIENCE = "least(interval '30 seconds' * 2 ^ least(handed_over, 7), interval '1 hour')";
+
+/**
+ * Carries facts from the outbox to whoever acts on them: claim, deliver, delete. Facts of the topics in `kept` are not
+ * deleted here but by whoever has done the work. A fact that is still there after its time, because the relay crashed or
+ * the work got lost or failed, is told again, so whoever acts on facts accepts repeats. Several relays share the work by
+ * SKIP LOCKED, which also leaves out what a job is just acknowledging. Runs on the relay's own database role, the only one
+ * that sees the outbox of every tenant. Time is the database's.
  */
 export class OutboxRelay {
   #running: Promise<void> | null = null;
@@ -40,6 +87,7 @@ export class OutboxRelay {
   constructor(
     private readonly pool: Pool,
     private readonly deliver: (facts: readonly Fact[]) => Promise<void>,
+    private readonly kept: ReadonlySet<string>,
     private readonly log: Logger,
     private readonly idleMs = 50,
   ) {}
@@ -56,14 +104,19 @@ export class OutboxRelay {
 
   /** Delivers what is there now, once. Returns how many facts were told. */
   async relayOnce(): Promise<number> {
-    const claimed = await this.pool.query<{ tenant_id: string; id: string; topic: string; payload: Fact['payload'] }>(
+    const claimed = await this.pool.query<{
+      tenant_id: string;
+      id: string;
+      topic: string;
+      payload: Fact['payload'];
+      handed_over: number;
+    }>(
       `with due as (
-         select tenant_id, id from outbox where claimed_until is null or claimed_until < now()
-         order by id limit ${BATCH} for update skip locked
+         select tenant_id, id from outbox where due_at <= now() order by due_at, id limit ${BATCH} for update skip locked
        )
-       update outbox set claimed_until = now() + interval '${CLAIM_SECONDS} seconds' from due
+       update outbox set due_at = now() + ${PATIENCE}, handed_over = handed_over + 1 from due
        where outbox.tenant_id = due.tenant_id and outbox.id = due.id
-       returning outbox.tenant_id, outbox.id::text, outbox.topic, outbox.payload`,
+       returning outbox.tenant_id, outbox.id::text, outbox.topic, outbox.payload, outbox.handed_over`,
     );
 
     if (claimed.rows.length === 0) {
@@ -75,6 +128,7 @@ export class OutboxRelay {
       tenantId: row.tenant_id,
       topic: row.topic,
       payload: row.payload,
+      handedOver: row.handed_over,
     }));
 
     try {
@@ -86,18 +140,30 @@ export class OutboxRelay {
       throw error;
     }
 
-    await this.pool.query(
-      `delete from outbox using unnest($1::text[], $2::bigint[]) as told (tenant_id, id)
-       where outbox.tenant_id = told.tenant_id and outbox.id = told.id`,
-      [facts.map(fact => fact.tenantId), facts.map(fact => fact.id)],
-    );
+    await this.#delete(facts.filter(({ topic }) => !this.kept.has(topic)));
 
     return facts.length;
   }
 
+  async #delete(told: readonly Fact[]): Promise<void> {
+    if (told.length > 0) {
+      await this.pool.query(
+        `delete from outbox using unnest($1::text[], $2::bigint[]) as told (tenant_id, id)
+         where outbox.tenant_id = told.tenant_id and outbox.id = told.id`,
+        [told.map(fact => fact.tenantId), told.map(fact => fact.id)],
+      );
+    }
+  }
+
+  /** Undoes a claim. What is locked is being worked on already, for a part of the facts may have been delivered. */
   async #give(facts: readonly Fact[]): Promise<void> {
     await this.pool.query(
-      `update outbox set claimed_until = null from unnest($1::text[], $2::bigint[]) as mine (tenant_id, id)
+      `with mine as (
+         select o.tenant_id, o.id from outbox o join unnest($1::text[], $2::bigint[]) as fact (tenant_id, id)
+           on o.tenant_id = fact.tenant_id and o.id = fact.id
+         for update of o skip locked
+       )
+       update outbox set due_at = now(), handed_over = handed_over - 1 from mine
        where outbox.tenant_id = mine.tenant_id and outbox.id = mine.id`,
       [facts.map(fact => fact.tenantId), facts.map(fact => fact.id)],
     );

@@ -11,15 +11,23 @@ export const ratingJobs = {
     payload: z.object({ v: z.literal(1), tenantId: z.string() }),
     debounceMs: 250,
   }),
-  /** Rates all usage from an instant on anew. Runs twice: rating the same buckets by the same prices adds nothing. */
+  /**
+   * Rates all usage from an instant on anew. Runs twice: the second finds its fact gone and does nothing; and rating the same
+   * buckets by the same prices adds nothing.
+   */
   rerateTenant: defineJob({
     name: 'rating.rerate-tenant',
     payload: z.object({ v: z.literal(1), tenantId: z.string(), from: instant }),
+    acknowledges: 'contract.changed',
   }),
-  /** Sends every buyer on a changed book to be rated anew. Runs twice: the buyers are rated anew twice, to no effect. */
+  /**
+   * Sends every buyer on a changed book to be rated anew. Runs twice: the second finds its fact gone and does nothing; and
+   * buyers who are rated anew twice are so to no effect.
+   */
   repriceBook: defineJob({
     name: 'rating.reprice-book',
     payload: z.object({ v: z.literal(1), tenantId: z.string(), priceBookId: z.string(), from: instant }),
+    acknowledges: 'price_book.changed',
   }),
   /**
    * Sends every buyer to be rated anew whom a newly set cost may concern. All costs of one tenant that were set from the same
@@ -29,16 +37,21 @@ export const ratingJobs = {
   recostBuyers: defineJob({
     name: 'rating.recost-buyers',
     payload: z.object({ v: z.literal(1), tenantId: z.string(), from: instant }),
+    acknowledges: 'model_cost.set',
   }),
 } as const;
 
 export function ratingHandlers(rating: RatingService): JobHandler[] {
   return [
     handler(ratingJobs.rateTenant, scope => rating.rate(scope)),
-    handler(ratingJobs.rerateTenant, (scope, { from }) => rating.rerate(scope, new Date(from))),
-    handler(ratingJobs.repriceBook, (scope, { priceBookId, from }) =>
-      rating.reprice(scope, priceBookId, new Date(from)),
+    handler(ratingJobs.rerateTenant, (scope, { from }, acknowledge) =>
+      rating.rerate(scope, new Date(from), acknowledge),
     ),
-    handler(ratingJobs.recostBuyers, (scope, { from }) => rating.recost(scope, new Date(from))),
+    handler(ratingJobs.repriceBook, (scope, { priceBookId, from }, acknowledge) =>
+      rating.reprice(scope, priceBookId, new Date(from), acknowledge),
+    ),
+    handler(ratingJobs.recostBuyers, (scope, { from }, acknowledge) =>
+      rating.recost(scope, new Date(from), acknowledge),
+    ),
   ];
 }

@@ -1,7 +1,16 @@
 import type { CatalogService } from '../catalog/index.js';
 import { gapsWithin, periodsWithin, type Contract, type ContractsService, type Period } from '../contracts/index.js';
 import type { Decimal } from '../money/index.js';
-import { announce, inTransaction, scopeFor, type PageArguments, type Scope } from '../platform/index.js';
+import {
+  announce,
+  asTenant,
+  inTransaction,
+  scopeFor,
+  UNASKED,
+  type Acknowledge,
+  type PageArguments,
+  type Scope,
+} from '../platform/index.js';
 import { asksWithoutUsage } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
 import { lockRating, monthOf, touches, touchFrom, touchMonths } from '../usage/index.js';
@@ -57,9 +66,11 @@ export class RatingService {
 
   /**
    * Rates everything of the scope's tenant that was touched since it was last rated: charge = rate(cumulative) − already
-   * charged, in one transaction with all that follows from it. Does nothing when nothing was touched.
+   * charged, in one transaction with all that follows from it. Does nothing when nothing was touched. Outcomes are judged
+   * first, chunk by chunk: a backlog of them is no reason for one long transaction.
    */
   async rate(scope: Scope): Promise<void> {
+    await this.outcomes.settle(scope);
     await inTransaction(scope, async tx => {
       await lockRating(tx);
       await this.rateTouched(tx);
@@ -101,8 +112,12 @@ export class RatingService {
   }
 
   /** Has all usage and outcomes of the scope's tenant from an instant on rated anew, with the prices and rules of now. */
-  async rerate(scope: Scope, from: Date): Promise<void> {
+  async rerate(scope: Scope, from: Date, acknowledge: Acknowledge = UNASKED): Promise<void> {
     await inTransaction(scope, async tx => {
+      if (!(await acknowledge(tx))) {
+        return;
+      }
+
       await lockRating(tx);
       await this.outcomes.rejudge(tx, from);
       await touchFrom(tx, from);
@@ -151,13 +166,20 @@ export class RatingService {
     );
   }
 
-  /** Tells every buyer on a book of the scope's tenant to have its usage from an instant on rated anew. */
-  async reprice(scope: Scope, priceBookId: string, from: Date): Promise<void> {
-    for (const buyerId of await this.contracts.buyersOf(scope, priceBookId, from)) {
-      await inTransaction(scopeFor(scope, buyerId), tx =>
-        announce(tx, 'contract.changed', { from: from.toISOString() }),
-      );
-    }
+  /**
+   * Tells every buyer on a book of the scope's tenant to have its usage from an instant on rated anew: all in one transaction,
+   * so that none is left out when the change is acknowledged.
+   */
+  async reprice(scope: Scope, priceBookId: string, from: Date, acknowledge: Acknowledge = UNASKED): Promise<void> {
+    await inTransaction(scope, async tx => {
+      if (!(await acknowledge(tx))) {
+        return;
+      }
+
+      for (const buyerId of await this.contracts.buyersOf(tx, priceBookId, from)) {
+        await asTenant(tx, buyerId, own => announce(own, 'contract.changed', { from: from.toISOString() }));
+      }
+    });
   }
 
   /**
@@ -165,7 +187,7 @@ export class RatingService {
    * whose prices follow costs, in the months in which these costs hold. Months are touched, so that a rating is due from
    * then on whatever becomes of jobs. Outcomes have no prices that follow costs, so none is judged again.
    */
-  async recost(scope: Scope, from: Date): Promise<void> {
+  async recost(scope: Scope, from: Date, acknowledge: Acknowledge = UNASKED): Promise<void> {
     const end = await this.catalog.costsEnd(scope, from);
     const first = monthOf(from.toISOString());
 
@@ -181,6 +203,9 @@ export class RatingService {
         }
       });
     }
+
+    // Last, and not with the touches: those of all buyers in one transaction would keep their usage from being accepted.
+    await inTransaction(scope, tx => acknowledge(tx));
   }
 
   /** What the tenant's periods that no invoice has closed come to, as rated last. */

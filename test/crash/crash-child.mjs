@@ -14,8 +14,10 @@ const plant = plantedBug(options.plant);
 patchClient();
 
 const build = new URL(options.build ?? '../../dist/', import.meta.url);
-const [{ createApp }, scenario] = await Promise.all([
+const [{ createApp }, { jobsFor }, { ratingHandlers }, scenario] = await Promise.all([
   import(new URL('src/app.js', build).href),
+  import(new URL('src/flow.js', build).href),
+  import(new URL('src/rating/index.js', build).href),
   import('./scenario.ts'),
 ]);
 
@@ -45,13 +47,22 @@ const app = await createApp(
   { clock: () => new Date(now), poolSize: 2 },
 );
 
+// Does the jobs that a fact asks for, as a worker would.
+const work = async (fact, scope) => {
+  for (const { job, payload } of jobsFor([fact])) {
+    await ratingHandlers(app.services.rating)
+      .find(handler => handler.job === job)
+      .handle(scope, payload);
+  }
+};
+
 if (mode === 'set-up') {
   const { newId } = await import(new URL('src/platform/ids.js', build).href);
-  const ids = await scenario.setUp(app, newId('ten', new Date('2026-10-01T00:00:00Z')), clock);
+  const ids = await scenario.setUp(app, newId('ten', new Date('2026-10-01T00:00:00Z')), clock, work);
   await app.close();
   writeSync(1, `${JSON.stringify({ ids })}\n`);
 } else {
-  await scenario.runFlow(app, options.ids, clock);
+  await scenario.runFlow(app, options.ids, clock, work);
   writeSync(1, `${JSON.stringify({ statements })}\n`);
 }
 

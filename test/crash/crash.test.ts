@@ -61,6 +61,28 @@ describe('a process that is killed', () => {
     PATIENCE_MS,
   );
 
+  test.each([
+    ['the book', 0],
+    ['a buyer', 1],
+  ])(
+    'is caught when it dies after it acknowledged a change for %s and somebody has forgotten the transaction around it',
+    async (_, after) => {
+      const places = world.sent.flatMap((text, at) =>
+        text.startsWith('delete from outbox where tenant_id') ? at : [],
+      );
+      // The book's, and then that of each buyer on it by id. It is Acme whose alert tells by when it was rated.
+      expect(places).toHaveLength(3);
+      const { acme, yeti } = world.ids.customers;
+      const place = places[after && after + [acme, yeti].sort().indexOf(acme)] ?? -1;
+      const planted: World = { ...world, options: { plant: 'autocommit' } };
+      const outcome = await runPoint(planted, expected, { statement: place + 1, when: 'after' });
+
+      expect(outcome.killed).toBe(true);
+      expect(outcome.faults).not.toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
   async function runAll(where: World, numbers: readonly number[]): Promise<Outcome[]> {
     const queue = [...numbers];
     const outcomes: Outcome[] = [];

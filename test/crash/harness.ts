@@ -144,10 +144,8 @@ export async function runPoint(world: World, expected: Facts, point: Point | nul
     if (killed) {
       const left = await inDatabase(adminUrl, name, async client => {
         const faults = await incoherences(client, ids);
-        // Half a minute passes: what a dead relay had claimed is free again.
-        await client.query(
-          `update outbox set claimed_until = now() - interval '1 second' where claimed_until is not null`,
-        );
+        // Half a minute passes: what a dead relay had claimed is free again, and what nobody acknowledged is due again.
+        await client.query('update outbox set due_at = now()');
 
         return faults;
       });
@@ -303,7 +301,7 @@ async function observe(client: pg.Client, ids: Ids): Promise<Facts> {
         `select 'outbox' as key, count(*) || ' facts' as value from outbox union all
          select 'deliveries asked for', count(distinct j.data ->> 'deliveryId')::text from bullmq.job j
            join webhook_delivery d on d.id = j.data ->> 'deliveryId' union all
-         select 'claims in the intake', count(*)::text from outcome_intake union all
+         select 'claims in the intake', coalesce(sum(cardinality(ids)), 0)::text from outcome_intake union all
          select 'tenants asked to be settled', count(distinct data ->> 'tenantId')::text from bullmq.job where name = 'outcomes.settle' union all
          select 'tenants asked to be rated', count(distinct data ->> 'tenantId')::text from bullmq.job where name = 'rating.rate-tenant'`,
       )

@@ -1,7 +1,7 @@
 // What the crash test does, as data and as a flow of real service calls. The oracle reads the same data and shares no
 // code with the product. Only erasable TypeScript and no import that runs, so that plain `node` can run this file too.
 import type { App } from '../../src/app.js';
-import type { Scope } from '../../src/platform/index.js';
+import type { Fact, Scope } from '../../src/platform/index.js';
 
 /** The customers, with their billing periods as instants, written down by hand. */
 const CUSTOMERS = {
@@ -263,7 +263,7 @@ export interface Ids {
 export type Clock = (at: string) => void;
 
 /** Makes everything that stands before the first event. Run once, in the template that every point is cloned from. */
-export async function setUp(app: App, platform: string, clock: Clock): Promise<Ids> {
+export async function setUp(app: App, platform: string, clock: Clock, work: Work): Promise<Ids> {
   clock('2026-10-01T00:00:00.000Z');
   const { tenants, catalog, pricing, contracts, outcomeRules, webhooks, alerts, rating } = app.services;
   const scope = (tenantId = platform): Scope => app.scopeOf(tenantId, { kind: 'cli', id: 'set-up' });
@@ -298,7 +298,7 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
 
   const { book } = await pricing.createBook(scope(), { name: 'List', currency: 'USD', idempotencyKey: 'book' });
 
-  for (const [index, effectiveAt] of VERSIONS.entries()) {
+  const publish = async (index: number): Promise<void> => {
     const { version } = await pricing.createVersion(scope(), {
       priceBookId: book.id,
       prices: PRICES.map(price => ({
@@ -309,9 +309,9 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
       })),
       idempotencyKey: `version ${index}`,
     });
-    await pricing.publish(scope(), { versionId: version.id, effectiveAt: new Date(effectiveAt) });
-  }
-
+    await pricing.publish(scope(), { versionId: version.id, effectiveAt: new Date(VERSIONS[index] ?? '') });
+  };
+  await publish(0);
   const { rule } = await outcomeRules.create(scope(), {
     priceBookId: book.id,
     key: OUTCOME.key,
@@ -347,19 +347,42 @@ export async function setUp(app: App, platform: string, clock: Clock): Promise<I
     rating,
   );
 
-  // The facts of the set-up are told before the flow begins.
-  while ((await app.relay.relayOnce()) > 0) {
-    // again
-  }
+  // What the set-up asks for is done before the flow begins, but for its last change of prices.
+  await workOff(app, scope, work);
+  await publish(1);
 
   return { platform, customers: customers as Ids['customers'], meters: meters as Ids['meters'], alert: alert.id };
+}
+
+/** Does what a fact asks for, in the scope of its tenant. */
+export type Work = (fact: Fact, scope: Scope) => Promise<void>;
+
+/** Tells every fact, and does what those ask for that stay until it is done: from one to the next, until none is left. */
+async function workOff(app: App, scope: (tenantId: string) => Scope, work: Work): Promise<void> {
+  for (;;) {
+    while ((await app.relay.relayOnce()) > 0) {
+      // again
+    }
+
+    const { rows } = await app.relayPool.query<{ id: string; tenant_id: string } & Pick<Fact, 'topic' | 'payload'>>(
+      'select id::text, tenant_id, topic, payload from outbox order by id limit 1',
+    );
+    const [row] = rows;
+
+    if (!row) {
+      return;
+    }
+
+    const { id, tenant_id: tenantId, topic, payload } = row;
+    await work({ id, tenantId, topic, payload, handedOver: 1 }, scope(tenantId));
+  }
 }
 
 /**
  * Ingest, rate and issue: the flow that is killed at every statement, and that is run again from its beginning
  * afterwards, as clients resend and jobs are repeated. Throws when an answer is not what it must be at any try.
  */
-export async function runFlow(app: App, ids: Ids, clock: Clock): Promise<void> {
+export async function runFlow(app: App, ids: Ids, clock: Clock, work: Work): Promise<void> {
   const scope = (tenantId: string): Scope => app.scopeOf(tenantId, { kind: 'job', id: 'crash-test' });
   const relay = async (): Promise<void> => {
     while ((await app.relay.relayOnce()) > 0) {
@@ -380,13 +403,16 @@ export async function runFlow(app: App, ids: Ids, clock: Clock): Promise<void> {
     checkReceipt(batch, receipt);
     await relay();
   };
-  const rate = async (...customers: CustomerName[]): Promise<void> => {
+  const settle = async (...customers: CustomerName[]): Promise<void> => {
     for (const customer of customers) {
-      // Rating would judge what is due as well; jobs do it first.
       await app.services.outcomes.settle(scope(ids.customers[customer]));
     }
 
     await relay();
+  };
+  const rate = async (...customers: CustomerName[]): Promise<void> => {
+    // Rating would judge what is due as well; jobs do it first.
+    await settle(...customers);
 
     for (const customer of customers) {
       await app.services.rating.rate(scope(ids.customers[customer]));
@@ -423,7 +449,9 @@ export async function runFlow(app: App, ids: Ids, clock: Clock): Promise<void> {
   const [first, second, late] = BATCHES;
 
   await ingest(first);
-  await rate('acme', 'yeti');
+  await settle('acme', 'yeti');
+  // The prices changed last: that both are rated is up to the facts.
+  await workOff(app, scope, work);
   await ingest(second);
   await rate('acme', 'yeti');
   await issue(0);
