@@ -136,7 +136,7 @@ export class WebhookEndpointCreateInput {
   url!: string;
 
   @Field(() => [String], {
-    description: 'The message types to post: spend_alert.triggered, invoice.issued, outcome_rule.anomaly.',
+    description: 'The message types to post: spend_alert.triggered, invoice.issued, outcome_rule.anomaly, credits.low.',
   })
   eventTypes!: string[];
 }

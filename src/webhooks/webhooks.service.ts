@@ -18,7 +18,7 @@ import { newWebhookSecret, signMessage } from './signature.js';
 import { WebhookAttempt, WebhookDelivery, WebhookEndpoint } from './webhook.entity.js';
 
 /** What leaves the house; each type has a JSON Schema in `schema/webhooks/`. */
-const WEBHOOK_EVENT_TYPES = ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly'] as const;
+const WEBHOOK_EVENT_TYPES = ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly', 'credits.low'] as const;
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number];
 
 export interface WebhookEndpointCreate {

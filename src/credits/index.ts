@@ -1,0 +1,12 @@
+export type { BurnPart, BurnPlan, BurnTerms, BurnUse } from './burn.rules.js';
+export type { CreditBalance } from './credit-balance.queries.js';
+export { type Burn, type Burned, CreditBurnsService, type Reversal, type Reversed } from './credit-burns.service.js';
+export { type GrantRead, grantsRead, transactionRead } from './credit-reading.queries.js';
+export { CreditTransfersService } from './credit-transfers.service.js';
+export { verifyCredits, type VerifiedCredits } from './credit-verifying.js';
+export { creditEntities } from './credit.entity.js';
+export { CreditResolver } from './credit.resolver.js';
+export { CreditGrantType, CreditTransactionType } from './credit.types.js';
+export { creditsHandlers, creditsJobs } from './credits.jobs.js';
+export { CreditsService } from './credits.service.js';
+export { LowCredits } from './low-credits.js';
