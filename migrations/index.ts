@@ -12,6 +12,9 @@ import { Migration20261123190000_simulation } from './Migration20261123190000_si
 import { Migration20261123200000_rating_due } from './Migration20261123200000_rating_due.js';
 import { Migration20261123210000_outcomes } from './Migration20261123210000_outcomes.js';
 import { Migration20261123220000_outcome_simulation } from './Migration20261123220000_outcome_simulation.js';
+import { Migration20261124080000_budgets } from './Migration20261124080000_budgets.js';
+import { Migration20261124090000_entitlements } from './Migration20261124090000_entitlements.js';
+import { Migration20261124100000_credits } from './Migration20261124100000_credits.js';
 
 /** Every migration, oldest first. Named here because MikroORM finds none in a folder when the runner is jest. */
 export const migrations = [
@@ -29,4 +32,7 @@ export const migrations = [
   Migration20261123200000_rating_due,
   Migration20261123210000_outcomes,
   Migration20261123220000_outcome_simulation,
+  Migration20261124080000_budgets,
+  Migration20261124090000_entitlements,
+  Migration20261124100000_credits,
 ];

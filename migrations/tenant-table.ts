@@ -10,6 +10,18 @@ export function tenantTable(table: string, privileges: string): string[] {
   ];
 }
 
+/**
+ * SQL that opens a tenant table further to a transaction that names a lineage (`inLineage` in src/platform/scope.ts): what a
+ * customer spends is counted against the limits of those above it in the transaction that spends it.
+ */
+export function lineageMay(table: string): string[] {
+  return [
+    `create policy lineage on ${table} to ratebook_app
+       using (tenant_id = any (string_to_array(current_setting('app.lineage', true), ' ')))
+       with check (tenant_id = any (string_to_array(current_setting('app.lineage', true), ' ')))`,
+  ];
+}
+
 /** SQL that lets the relay role, which works across tenants, see (and where named, change) a few columns of a table. */
 export function relayMay(table: string, grants: readonly string[]): string[] {
   return [

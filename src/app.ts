@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { accessEntities, type Caller } from './access/index.js';
 import { alertEntities, type FollowContext } from './alerts/index.js';
+import { budgetEntities, budgetsHandlers } from './budgets/index.js';
 import { catalogEntities } from './catalog/index.js';
 import type { Config } from './config.js';
 import { contractEntities, contractMigrationEntities, contractsHandlers } from './contracts/index.js';
-import { jobsFor, WATCHED } from './flow.js';
+import { creditEntities, creditsHandlers } from './credits/index.js';
+import { entitlementEntities } from './entitlements/index.js';
+import { jobsFor, KEPT, WATCHED } from './flow.js';
 import { invoiceEntities, invoicingHandlers } from './invoicing/index.js';
 import { outcomeEntities, outcomeRuleEntities, outcomesHandlers } from './outcomes/index.js';
 import {
@@ -42,6 +45,9 @@ export const entities = [
   ...contractMigrationEntities,
   ...outcomeRuleEntities,
   ...outcomeEntities,
+  ...entitlementEntities,
+  ...creditEntities,
+  ...budgetEntities,
   ...invoiceEntities,
   ...simulationEntities,
   ...alertEntities,
@@ -91,6 +97,7 @@ export async function createApp(config: Config, options: AppOptions = {}) {
       const watched = new Set(facts.filter(fact => WATCHED.has(fact.topic)).map(fact => fact.tenantId));
       await Promise.all([...watched].map(tenantId => alerts.hint(tenantId)));
     },
+    KEPT,
     log,
   );
   const sweeps = new Sweeps(relayPool, jobs, clock, log);
@@ -129,6 +136,8 @@ export async function createApp(config: Config, options: AppOptions = {}) {
           ...contractsHandlers(services.contractMigrations),
           ...outcomesHandlers(services.outcomes),
           ...ratingHandlers(services.rating),
+          ...creditsHandlers(services.credits),
+          ...budgetsHandlers(services.budgets, services.settling),
           ...invoicingHandlers(services.invoicing),
           ...simulationHandlers(simulationRunner, outcomeSimulationRunner),
         ],

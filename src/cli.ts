@@ -88,6 +88,16 @@ program
   });
 
 program
+  .command('credits-verify')
+  .description(
+    'recomputes the ledger of prepaid credits of every tenant: sums, balances, grants; names the first fault of each, and exits 1 when there is one',
+  )
+  .action(async () => {
+    const { verifyLedger } = await import('./commands/credits-verify.js');
+    process.exitCode = await verifyLedger();
+  });
+
+program
   .command('schema-emit')
   .description('writes schema/internal.graphql from the code')
   .option('--check', 'write nothing; exit 1 when the committed file is not current')
@@ -104,6 +114,16 @@ program
       console.error(`${file} is not what the code emits; run: npm run schema:emit`);
       process.exitCode = 1;
     }
+  });
+
+program
+  .command('client-types')
+  .description('writes client/src/types.ts from the code')
+  .action(async () => {
+    const { printClientTypes } = await import('./commands/emit-client-types.js');
+    const file = 'client/src/types.ts';
+    writeFileSync(file, printClientTypes());
+    console.log(`wrote ${file}`);
   });
 
 program

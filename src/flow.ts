@@ -1,5 +1,7 @@
 import type { AlertsService } from './alerts/index.js';
 import { contractsJobs } from './contracts/index.js';
+import { budgetsJobs } from './budgets/index.js';
+import { creditsJobs } from './credits/index.js';
 import { InvoicingService, invoicingJobs } from './invoicing/index.js';
 import { outcomesJobs } from './outcomes/index.js';
 import type { Fact, JobDefinition, JobPayload, JobRequest } from './platform/index.js';
@@ -16,6 +18,7 @@ import { webhooksJobs } from './webhooks/index.js';
  *   contracts are to move ──► (found by the sweeps) move each ──► contract changed
  *   alert fired ──► wake subscribers        delivery queued ──► post the webhook
  *   simulation started ──► replay its tenants        (of an outcome rule: judge them once more)
+ *   credits expire ──► (found by the sweeps) take what is left off their grants
  *   grace over ──► close the period ──► invoice issued ──► delivery queued
  */
 
@@ -55,14 +58,24 @@ const FLOW: Readonly<Record<string, readonly Wake[]>> = {
   'invoice.issued': [],
   'outcome.changed': [],
   'outcome_rule.anomaly': [],
+  'credits.low': [],
 };
+
+/**
+ * Facts that stay in the outbox until the one job that they wake has done its work and deletes them: no sweep finds that work
+ * in the rows. All others are deleted once they are told.
+ */
+export const KEPT: ReadonlySet<string> = new Set(
+  Object.keys(FLOW).filter(topic => FLOW[topic]?.some(({ job }) => job.acknowledges === topic)),
+);
 
 /** After the commit: which facts wake whoever watches a tenant. */
 export const WATCHED: ReadonlySet<string> = new Set(['spend_alert.fired']);
 
 /**
  * The jobs that a batch of facts asks for. The same job with the same ids is asked for once, under the number of the last
- * fact that wanted it: so a burst is one job, and a fact told after a job began is another one, never dropped.
+ * fact that wanted it: so a burst is one job, and a fact told after a job began is another one, never dropped. A kept fact
+ * that is told again is another one too: the job before it may be remembered as failed, or be lost.
  */
 export function jobsFor(facts: readonly Fact[]): JobRequest[] {
   const requests = new Map<string, JobRequest>();
@@ -81,7 +94,7 @@ export function jobsFor(facts: readonly Fact[]): JobRequest[] {
       requests.set(same, {
         job,
         payload: ids,
-        key: `${job.name}_${fact.tenantId}_${fact.id}`,
+        key: [job.name, fact.tenantId, fact.id, ...(KEPT.has(fact.topic) ? [fact.handedOver] : [])].join('_'),
       });
     }
   }
@@ -106,6 +119,9 @@ export function jobsDue(due: {
   readonly moves: readonly { readonly tenantId: string; readonly migrationId: string; readonly contractId: string }[];
   readonly simulations: readonly { readonly tenantId: string; readonly simulationId: string }[];
   readonly outcomeSimulations: readonly { readonly tenantId: string; readonly simulationId: string }[];
+  readonly expiredHolds: readonly { readonly tenantId: string; readonly place: string }[];
+  readonly waitingEntries: readonly { readonly tenantId: string; readonly place: string }[];
+  readonly expiredCredits: readonly { readonly tenantId: string; readonly place: string }[];
   readonly now: Date;
 }): JobRequest[] {
   const minute = Math.floor(due.now.getTime() / 60_000);
@@ -129,6 +145,15 @@ export function jobsDue(due: {
     ),
     ...due.invoices.map(({ tenantId, invoiceId }) =>
       request(invoicingJobs.closePeriod, { v: 1, tenantId, invoiceId }, `${invoiceId}_sweep${tenMinutes}`),
+    ),
+    ...due.expiredHolds.map(({ tenantId, place }) =>
+      request(budgetsJobs.expire, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),
+    ),
+    ...due.waitingEntries.map(({ tenantId, place }) =>
+      request(budgetsJobs.fold, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),
+    ),
+    ...due.expiredCredits.map(({ tenantId, place }) =>
+      request(creditsJobs.expire, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),
     ),
     ...due.moves.map(({ tenantId, migrationId, contractId }) =>
       request(

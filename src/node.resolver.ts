@@ -1,8 +1,11 @@
 import { Arg, Authorized, Ctx, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
 import { ApiKey, ApiKeyType } from './access/index.js';
 import { AlertFiring, AlertFiringType, SpendAlert, SpendAlertType } from './alerts/index.js';
+import { Budget, BudgetType, Hold, HoldType } from './budgets/index.js';
 import { Meter, MeterType, Model, ModelType } from './catalog/index.js';
 import { Contract, ContractMigration, ContractMigrationType, ContractType } from './contracts/index.js';
+import { Entitlement, EntitlementType, Feature, FeatureType } from './entitlements/index.js';
+import { CreditGrantType, CreditTransactionType, grantsRead, transactionRead } from './credits/index.js';
 import { Invoice, InvoiceType } from './invoicing/index.js';
 import {
   Outcome,
@@ -84,6 +87,10 @@ const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonl
   osm: entity('pricing:read', OutcomeSimulation, OutcomeSimulationType.from),
   whe: entity('webhooks:read', WebhookEndpoint, WebhookEndpointType.from),
   whd: entity('webhooks:read', WebhookDelivery, WebhookDeliveryType.from),
+  fea: entity('entitlements:read', Feature, FeatureType.from),
+  ent: entity('entitlements:read', Entitlement, EntitlementType.from),
+  bud: entity('budgets:read', Budget, BudgetType.from),
+  hld: entity('budgets:read', Hold, HoldType.from),
   alr: entity('alerts:read', SpendAlert, SpendAlertType.from),
   fir: entity('alerts:read', AlertFiring, AlertFiringType.from),
   orl: entity('pricing:read', OutcomeRule, OutcomeRuleType.from),
@@ -97,6 +104,22 @@ const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonl
       const read = await disputes.byId(tx, id);
 
       return read && OutcomeDisputeType.from(read);
+    },
+  },
+  crg: {
+    permission: 'credits:read',
+    find: async (tx, id) => {
+      const [read] = await grantsRead(tx, [id]);
+
+      return read ? CreditGrantType.from(read) : null;
+    },
+  },
+  crt: {
+    permission: 'credits:read',
+    find: async (tx, id) => {
+      const read = await transactionRead(tx, id);
+
+      return read && CreditTransactionType.from(read);
     },
   },
   chg: {

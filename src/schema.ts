@@ -2,8 +2,11 @@ import type { GraphQLSchema } from 'graphql';
 import { buildSchema } from 'type-graphql';
 import { ApiKeyResolver } from './access/index.js';
 import { AlertResolver } from './alerts/index.js';
+import { BudgetFieldsResolver, BudgetResolver } from './budgets/index.js';
 import { CatalogResolver } from './catalog/index.js';
 import { ContractMigrationResolver, ContractResolver } from './contracts/index.js';
+import { CreditResolver } from './credits/index.js';
+import { EntitlementResolver, FeatureEntitlementsResolver } from './entitlements/index.js';
 import {
   InvoiceFieldsResolver,
   InvoiceReceiptsResolver,
@@ -82,6 +85,11 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new OutcomeDisputeHeldResolver(s.outcomeStats),
     new ChargeResolver(s.rating),
     new EstimateResolver(s.estimates),
+    new EntitlementResolver(s.tenants, s.entitlements),
+    new FeatureEntitlementsResolver(s.entitlements),
+    new BudgetResolver(s.tenants, s.budgets),
+    new BudgetFieldsResolver(s.budgets),
+    new CreditResolver(s.tenants, s.credits, s.creditTransfers),
     new InvoiceResolver(s.tenants, s.invoicing),
     new InvoiceFieldsResolver(s.invoicing),
     new InvoiceReceiptsResolver(s.receipts),

@@ -4,10 +4,22 @@ import express from 'express';
 import type { App } from './app.js';
 import { onError, problem, requestIdOf } from './http/answers.js';
 import { graphqlRoute } from './http/graphql.js';
+import { authorizeRoute, checkRoute, settleRoute, voidRoute } from './http/calls.js';
 import { receiptsRoute } from './http/receipts.js';
 import { serveSockets } from './http/sockets.js';
 import { usageRoute } from './http/usage.js';
 import { newId } from './platform/index.js';
+
+const PATHS = [
+  '/graphql',
+  '/v1/usage',
+  '/v1/check',
+  '/v1/authorize',
+  '/v1/settle',
+  '/v1/void',
+  '/v1/invoices/{id}/receipts',
+  '/health',
+];
 
 export interface RunningServer {
   readonly url: string;
@@ -15,7 +27,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Opens `/graphql` (HTTP and WebSocket), `/v1/usage`, `/v1/invoices/{id}/receipts` and `/health`, and resolves when they answer. */
+/** Opens `/graphql` (HTTP and WebSocket), `/health` and what is below `/v1`, and resolves when they answer. */
 export async function startServer(app: App): Promise<RunningServer> {
   const web = express();
   const http = createServer(web);
@@ -30,14 +42,16 @@ export async function startServer(app: App): Promise<RunningServer> {
     response.json({ status: 'ok' });
   });
   web.post('/v1/usage', usageRoute(app));
+  web.post('/v1/check', checkRoute(app));
+  web.post('/v1/authorize', authorizeRoute(app));
+  web.post('/v1/settle', settleRoute(app));
+  web.post('/v1/void', voidRoute(app));
   web.get('/v1/invoices/:id/receipts', receiptsRoute(app));
   const closeSockets = serveSockets(app, http);
   const graphql = await graphqlRoute(app, http);
   web.use('/graphql', graphql.route);
   web.use((_request, response) => {
-    response
-      .status(404)
-      .json(problem(response, 'NOT_FOUND', 'there is /graphql, /v1/usage, /v1/invoices/{id}/receipts and /health'));
+    response.status(404).json(problem(response, 'NOT_FOUND', `there is ${PATHS.join(', ')}`));
   });
   web.use(onError(app));
 

@@ -1,8 +1,11 @@
 import { AccessService } from './access/index.js';
 import { AlertsService } from './alerts/index.js';
+import { BudgetsService, HoldsService, LimitCounts, PlanLimits, SettlingService } from './budgets/index.js';
 import { CatalogService } from './catalog/index.js';
 import type { Config } from './config.js';
 import { ContractMigrationsService, ContractsService } from './contracts/index.js';
+import { CreditBurnsService, CreditsService, CreditTransfersService, LowCredits } from './credits/index.js';
+import { EntitlementsService } from './entitlements/index.js';
 import { whenRated } from './flow.js';
 import { InvoicingService, ReceiptsService } from './invoicing/index.js';
 import {
@@ -21,7 +24,14 @@ import {
 } from './outcomes/index.js';
 import type { PubSub, Secrets } from './platform/index.js';
 import { CostImportService, FxSnapshotsService, PriceImportService, PricingService } from './pricing/index.js';
-import { EstimateService, OutcomeMarginService, OutcomeStatsService, RatingService } from './rating/index.js';
+import {
+  EstimateService,
+  LiveTerms,
+  OutcomeMarginService,
+  OutcomeStatsService,
+  RatingService,
+  UsagePricer,
+} from './rating/index.js';
 import {
   OutcomeSimulationRunner,
   OutcomeSimulationsService,
@@ -56,7 +66,12 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
   const contracts = new ContractsService(tenants, pricing, outcomeCurrencies);
   const contractMigrations = new ContractMigrationsService(tenants, pricing, contracts);
   const watchedTypes = new WatchedTypes();
-  const usage = new UsageService(tenants, catalog, new OutcomeIntake(watchedTypes));
+  const liveTerms = new LiveTerms(tenants, catalog, contracts);
+  const pricer = new UsagePricer(liveTerms);
+  const entitlements = new EntitlementsService(tenants, catalog, pricing, contracts);
+  const plans = new PlanLimits(tenants, entitlements);
+  const limitCounts = new LimitCounts(tenants, pricer, plans);
+  const usage = new UsageService(tenants, catalog, new OutcomeIntake(watchedTypes), limitCounts);
   const liveRules = new LiveRules();
   const outcomeAnomalies = new AnomaliesService(webhooks);
   const outcomes = new OutcomesService(contracts, liveRules, outcomeAnomalies);
@@ -67,10 +82,17 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
   const outcomeDisputes = new OutcomeDisputesService(acting);
   const sampleAudits = new SampleAuditsService(tenants, outcomes, acting);
   const alerts = new AlertsService(webhooks, pubSub);
-  const estimates = new EstimateService(tenants, catalog, contracts);
+  const estimates = new EstimateService(catalog, liveTerms);
   const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts), outcomes);
   const outcomeStats = new OutcomeStatsService(tenants, contracts, outcomes);
   const outcomeMargins = new OutcomeMarginService(tenants, catalog, contracts, outcomes);
+  const lowCredits = new LowCredits(webhooks);
+  const credits = new CreditsService(lowCredits);
+  const creditBurns = new CreditBurnsService(lowCredits);
+  const creditTransfers = new CreditTransfersService(tenants, lowCredits);
+  const budgets = new BudgetsService(tenants);
+  const holds = new HoldsService(tenants, estimates, plans);
+  const settling = new SettlingService(tenants, usage, pricer);
   const invoicing = new InvoicingService(tenants, rating, webhooks, outcomes);
   const receipts = new ReceiptsService();
   const simulations = new SimulationsService(tenants, catalog, pubSub);
@@ -102,6 +124,13 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
     rating,
     outcomeStats,
     outcomeMargins,
+    entitlements,
+    credits,
+    creditBurns,
+    creditTransfers,
+    budgets,
+    holds,
+    settling,
     invoicing,
     receipts,
     simulations,

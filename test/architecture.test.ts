@@ -16,6 +16,9 @@ const ROOMS = [
   'usage',
   'outcomes',
   'rating',
+  'entitlements',
+  'credits',
+  'budgets',
   'invoicing',
   'simulation',
   'alerts',
@@ -36,6 +39,8 @@ const PROCESSES = [
   'cli.ts',
   'config.ts',
 ];
+/** What gateways install: it needs nothing, of this repository or of anybody's, at run time. */
+const CLIENT = 'client/src/';
 const READS_ENVIRONMENT = ['src/config.ts', 'src/platform/embedded-postgres.ts'];
 const MOST_LINES = 400;
 
@@ -64,7 +69,7 @@ function violationsOfFile(file: SourceFile): string[] {
   const nodes = [...descendants(parseSync(file.text, { syntax: 'typescript', decorators: true, target: 'es2023' }))];
   const isRules = file.path.endsWith('.rules.ts');
   const found = [
-    ...nodes.flatMap(importedBy).flatMap(target => (isRules ? rulesImport : roomImport)(file.path, target)),
+    ...nodes.flatMap(importedBy).flatMap(target => importRuleOf(file.path)(file.path, target)),
     ...nodes.flatMap(node => forbiddenAnywhere(node, file.path)),
     ...(isRules ? nodes.flatMap(forbiddenInRules) : []),
     ...(file.text.trimEnd().split('\n').length > MOST_LINES ? [`has more than ${MOST_LINES} lines`] : []),
@@ -104,11 +109,19 @@ function isCallOfImport(callee: unknown): boolean {
   return (callee as Node).type === 'Import' || nameOf(callee) === 'require';
 }
 
+function importRuleOf(path: string): (from: string, target: string) => string[] {
+  return path.startsWith(CLIENT) ? clientImport : path.endsWith('.rules.ts') ? rulesImport : roomImport;
+}
+
+function clientImport(from: string, target: string): string[] {
+  return resolved(from, target)?.startsWith(CLIENT) ? [] : [`imports ${target}, which is not in the client`];
+}
+
 function roomImport(from: string, target: string): string[] {
   const room = roomOf(from);
   const path = resolved(from, target);
 
-  if (path && /^(test|bench)\//.test(path)) {
+  if (path && /^(test|bench|client)\//.test(path)) {
     return [`imports ${path}, which is no part of the product`];
   }
 
@@ -230,10 +243,12 @@ function isBelow(other: string, room: string): boolean {
 }
 
 test('the source keeps the rules of AGENTS.md', () => {
-  const paths = readdirSync('src', { recursive: true, encoding: 'utf8' })
-    .map(path => `src/${path.replaceAll('\\', '/')}`)
-    .filter(path => /\.(ts|md)$/.test(path));
-  expect(paths.length).toBeGreaterThan(0);
+  const paths = ['src', 'client/src'].flatMap(folder =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .map(path => `${folder}/${path.replaceAll('\\', '/')}`)
+      .filter(path => /\.(ts|md)$/.test(path)),
+  );
+  expect(paths).toEqual(expect.arrayContaining(['src/app.ts', 'client/src/index.ts']));
 
   expect(violations(paths.map(path => ({ path, text: readFileSync(path, 'utf8') })))).toEqual([]);
 });
@@ -245,6 +260,7 @@ test('the files that may read the environment exist', () => {
 describe('the checker', () => {
   const usage = 'src/usage/usage.service.ts';
   const rules = 'src/rating/rate.rules.ts';
+  const client = 'client/src/client.ts';
 
   test.each([
     [usage, "import { rate } from '../rating/index.js';", 'imports src/rating/index.ts, which is not below it'],
@@ -272,6 +288,19 @@ describe('the checker', () => {
       'imports test/support/a-tenant.ts, which is no part of the product',
     ],
     [usage, "import { a } from '../cellar/index.js';", 'imports src/cellar/index.ts, which is not below it'],
+    [
+      usage,
+      "import { RatebookClient } from '../../client/src/index.js';",
+      'imports client/src/index.ts, which is no part of the product',
+    ],
+    [
+      client,
+      "import type { Decimal } from '../../src/money/index.js';",
+      'imports ../../src/money/index.js, which is not in the client',
+    ],
+    [client, "import { z } from 'zod';", 'imports zod, which is not in the client'],
+    [client, "import { randomUUID } from 'node:crypto';", 'imports node:crypto, which is not in the client'],
+    [client, 'console.log(process.env.PORT);', 'reads the environment'],
     [usage, 'console.log(process.env.PORT);', 'reads the environment'],
     [usage, "console.log(process['env']);", 'reads the environment'],
     [usage, 'const { env } = process;', 'reads the environment'],
@@ -325,6 +354,7 @@ describe('the checker', () => {
     ['src/money/split.rules.ts', "import { decimal } from './decimal.js';"],
     ['src/config.ts', 'export const port = process.env.PORT;'],
     ['src/app.ts', "import { rate } from './rating/rating.service.js'; import { flow } from './flow.js';"],
+    [client, "export * from './types.js'; import { newId } from './events.js';"],
     ['src/demo/seed.ts', "import { alert } from '../alerts/index.js';"],
   ])('finds nothing wrong in %s with %j', (path, text) => {
     expect(violationsOfFile({ path, text })).toEqual([]);

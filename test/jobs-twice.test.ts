@@ -3,8 +3,10 @@ import { readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
+import { budgetsHandlers, budgetsJobs } from '../src/budgets/index.js';
 import { contractsHandlers, contractsJobs } from '../src/contracts/index.js';
-import { jobsFor } from '../src/flow.js';
+import { creditsHandlers, creditsJobs } from '../src/credits/index.js';
+import { jobsFor, KEPT } from '../src/flow.js';
 import { invoicingHandlers, invoicingJobs } from '../src/invoicing/index.js';
 import { outcomesHandlers, outcomesJobs } from '../src/outcomes/index.js';
 import type { Fact, JobDefinition, JobHandler, JobPayload, Scope } from '../src/platform/index.js';
@@ -14,6 +16,7 @@ import { simulationHandlers, simulationJobs } from '../src/simulation/index.js';
 import { webhooksHandlers, webhooksJobs } from '../src/webhooks/index.js';
 import { KEEP_SET_UP, RESTORE_SET_UP } from './crash/harness.js';
 import {
+  aBudget,
   aContract,
   aMeter,
   anEvent,
@@ -29,6 +32,7 @@ import { aProduct, until, type Product } from './support/product.js';
 /** Columns that count how often something was looked at, or how long it took, and say nothing of what is true. */
 const UNTOLD: readonly string[] = [
   'usage_touch.n',
+  'limit_entry.n',
   'rating_mark.n',
   'webhook_attempt.latency_ms',
   'simulation.finished_at',
@@ -70,7 +74,9 @@ describe('a job', () => {
       ...contractsHandlers(contractMigrations),
       ...outcomesHandlers(outcomes),
       ...ratingHandlers(rating),
+      ...creditsHandlers(product.app.services.credits),
       ...invoicingHandlers(invoicing),
+      ...budgetsHandlers(product.app.services.budgets, product.app.services.settling),
       ...simulationHandlers(simulationRunner, outcomeSimulationRunner),
     ];
   });
@@ -93,7 +99,7 @@ describe('a job', () => {
     await found.handle(own(payload.tenantId), payload);
   };
 
-  /** Takes every fact out of the outbox, and does what it asks for when told to, until there is none. */
+  /** Tells every fact as the relay does, and does what it asks for when told to, until there is none. */
   const settle = async (act: boolean): Promise<void> => {
     for (;;) {
       const { rows } = await superuser.query<{
@@ -101,19 +107,42 @@ describe('a job', () => {
         tenant_id: string;
         topic: string;
         payload: Fact['payload'];
-      }>('delete from outbox returning id::text, tenant_id, topic, payload');
+      }>('select id::text, tenant_id, topic, payload from outbox order by id');
 
       if (rows.length === 0) {
         return;
       }
 
-      const facts = rows
-        .map(row => ({ id: row.id, tenantId: row.tenant_id, topic: row.topic, payload: row.payload }))
-        .sort((a, b) => Number(BigInt(a.id) - BigInt(b.id)));
+      const facts = rows.map(row => ({
+        id: row.id,
+        tenantId: row.tenant_id,
+        topic: row.topic,
+        payload: row.payload,
+        handedOver: 1,
+      }));
+      const told = facts.filter(({ topic }) => !act || !KEPT.has(topic));
+      await forget(told);
 
       for (const { job, payload } of act ? jobsFor(facts) : []) {
         await run(job, payload);
       }
+
+      // What is kept is deleted by its job.
+      expect(await forget(facts)).toBe(0);
+    }
+  };
+
+  const forget = async (facts: readonly Fact[]): Promise<number> =>
+    (await superuser.query('delete from outbox where id = any ($1::bigint[])', [facts.map(({ id }) => id)])).rowCount ??
+    0;
+
+  /** Tells of the change that a job acts on and acknowledges, where it is one that does. */
+  const changed = async ({ acknowledges }: JobDefinition, payload: JobPayload): Promise<void> => {
+    if (acknowledges) {
+      await superuser.query(
+        `insert into outbox (tenant_id, topic, payload, created_at) values ($1, $2, $3::jsonb - 'v' - 'tenantId', $4)`,
+        [payload.tenantId, acknowledges, JSON.stringify(payload), NOW],
+      );
     }
   };
 
@@ -128,7 +157,7 @@ describe('a job', () => {
     const { port } = receiver.address() as AddressInfo;
     await product.app.services.webhooks.createEndpoint(own(tenantId), {
       url: `http://127.0.0.1:${port}/hook`,
-      eventTypes: ['spend_alert.triggered', 'invoice.issued'],
+      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'credits.low'],
       idempotencyKey: 'endpoint',
     });
     await product.app.services.alerts.create(
@@ -176,6 +205,29 @@ describe('a job', () => {
     );
 
     return rule;
+  };
+
+  /** A budget of the place and one above it, in which much is held until a time that is over. */
+  const held = async ({ tenantId, eventType }: Place): Promise<void> => {
+    await aBudget(product, { amount: '100' });
+    await aBudget(product, { tenantId, amount: '100' });
+    await product.app.services.holds.authorize(
+      { ...own(tenantId), now: new Date(NOW.getTime() - 120_000) },
+      {
+        estimate: {
+          eventType,
+          model: null,
+          serviceTier: null,
+          tokens: [],
+          properties: { model: 'm', tokens: '2000000.5' },
+        },
+        feature: null,
+        region: null,
+        idempotencyKey: 'hold',
+        expiresInSeconds: 60,
+      },
+      { tenantId, keyId: 'key' },
+    );
   };
 
   const repriced = async (place: Place): Promise<void> => {
@@ -244,7 +296,7 @@ describe('a job', () => {
             effectiveAt: new Date('2026-11-16T00:00:00Z'),
           });
           // Unpriced, until what the model costs is set.
-          await run(ratingJobs.rerateTenant, { v: 1, tenantId: place.tenantId, from: '2026-11-16T00:00:00.000Z' });
+          await settle(true);
           await costSet(place, '2026-11-18T00:00:00Z');
         },
         payload: async () => ({ v: 1, tenantId: product.platformId, from: '2026-11-18T00:00:00.000Z' }),
@@ -266,6 +318,30 @@ describe('a job', () => {
 
           return { v: 1, tenantId, invoiceId: only(rows).id };
         },
+      },
+    ],
+    [
+      erased(budgetsJobs.expire),
+      {
+        prepare: async place => {
+          await rated(place);
+          await held(place);
+        },
+        payload: async ({ tenantId }) => ({ v: 1, tenantId }),
+      },
+    ],
+    [
+      erased(budgetsJobs.fold),
+      {
+        prepare: async place => {
+          await held(place);
+          await use(place, [
+            ['d', '2026-12-03T08:00:00Z', '100.5'],
+            ['e', '2026-11-03T08:00:00Z', '7'],
+          ]);
+          await rated(place);
+        },
+        payload: async ({ tenantId }) => ({ v: 1, tenantId }),
       },
     ],
     [
@@ -355,6 +431,38 @@ describe('a job', () => {
       },
     ],
     [
+      erased(creditsJobs.expire),
+      {
+        prepare: async ({ tenantId }) => {
+          const before = { ...own(tenantId), now: new Date('2026-12-01T00:00:00Z') };
+
+          for (const amount of ['10.000000000001', '5']) {
+            await product.app.services.credits.grant(before, {
+              kind: 'PAID',
+              unit: 'USD',
+              unitWorth: null,
+              amount,
+              costBasis: { amount, currency: 'USD' },
+              priority: 0,
+              meterIds: [],
+              models: [],
+              effectiveAt: null,
+              expiresAt: NOW,
+              idempotencyKey: amount,
+            });
+          }
+
+          await product.app.services.credits.setRecharge(before, {
+            unit: 'USD',
+            below: '10',
+            amount: '100',
+            idempotencyKey: 'recharge',
+          });
+        },
+        payload: async ({ tenantId }) => ({ v: 1, tenantId }),
+      },
+    ],
+    [
       erased(webhooksJobs.deliver),
       {
         prepare: rated,
@@ -394,9 +502,10 @@ describe('a job', () => {
       const place = await aPlace();
       await given.prepare(place);
       await settle(false);
+      const payload = await given.payload(place);
+      await changed(job, payload);
       await superuser.query(KEEP_SET_UP);
       const before = await dump(superuser);
-      const payload = await given.payload(place);
       const after = async (work: () => Promise<unknown>): Promise<{ rows: Dump; posts: readonly string[] }> => {
         await superuser.query(RESTORE_SET_UP);
         received.length = 0;
@@ -418,6 +527,8 @@ describe('a job', () => {
       const muchLater = await after(async () => {
         await run(job, payload);
         await settle(true);
+        // The same is told once more, so that the job has its work to do again.
+        await changed(job, payload);
         await run(job, payload);
       });
 
@@ -497,11 +608,13 @@ describe('what is told or asked several times', () => {
 
     // Every fact is told, and comes back as one does whose relay died before it could say so: three times in all.
     await asSuperuser(product.database, 'create table outbox_again as table outbox');
-    const tellAgain = (): Promise<unknown> =>
-      asSuperuser(
+    const tellAgain = async (): Promise<void> => {
+      await asSuperuser(product.database, 'update outbox_again set handed_over = handed_over + 1');
+      await asSuperuser(
         product.database,
         `insert into outbox overriding system value select * from outbox_again on conflict (tenant_id, id) do nothing`,
       );
+    };
     await product.app.relay.relayOnce();
     await tellAgain();
     product.app.work();

@@ -106,8 +106,10 @@ test('a description is a sentence', () => {
 
 test('nothing is a Float, and money and quantities are decimals', () => {
   expect(schema.getType('Float')).toBeUndefined();
-  // What a cap counts over, which has the name of a divisor of amounts.
-  const others = ['OutcomeCap.per', 'OutcomeCapInput.per'];
+  // What a cap or a budget counts over, which has the name of a divisor of amounts, and the budget as a whole.
+  const others = ['OutcomeCap', 'OutcomeCapInput', 'Budget', 'BudgetCreateInput']
+    .map(name => `${name}.per`)
+    .concat('BudgetCreatePayload.budget', 'BudgetPayload.budget');
   const named = allFields().filter(
     field =>
       !others.includes(field.name) &&
@@ -215,6 +217,12 @@ const MUTATIONS: Readonly<Record<string, readonly string[]>> = {
   outcomeDispute: ['Open', 'Decide'],
   outcomeSampleAudit: ['Start', 'Finish'],
   outcomeSimulation: ['Start'],
+  feature: ['Create'],
+  entitlement: ['Set'],
+  creditGrant: ['Create', 'Refund'],
+  credit: ['Transfer'],
+  creditRecharge: ['Set'],
+  budget: ['Create', 'Change', 'Raise', 'End'],
 };
 
 describe('mutations', () => {
@@ -242,7 +250,7 @@ describe('mutations', () => {
       const input = getNamedType(args[0]?.type as GraphQLInputType);
       const key = isInputObjectType(input) ? input.getFields()['idempotencyKey'] : undefined;
       const isMaking =
-        /(Create|Set|Propose)$|^(invoiceIssue|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|Simulation)/.test(
+        /(Create|Set|Propose|Raise)$|^(invoiceIssue|creditGrantRefund|creditTransfer|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|Simulation)/.test(
           name,
         );
       const { replayed } = (getNamedType(type) as GraphQLObjectType).getFields();
@@ -275,6 +283,16 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Tenant.charges': 'billing:read',
   'Tenant.invoices': 'billing:read',
   'Tenant.simulations': 'pricing:read',
+  'Tenant.features': 'entitlements:read',
+  'Tenant.entitlements': 'entitlements:read',
+  'Feature.entitlements': 'entitlements:read',
+  'Tenant.creditGrants': 'credits:read',
+  'Tenant.creditBalances': 'credits:read',
+  'Tenant.creditTransactions': 'credits:read',
+  'Tenant.budgets': 'budgets:read',
+  'Tenant.holds': 'budgets:read',
+  'Budget.standing': 'budgets:read',
+  'Budget.raises': 'budgets:read',
   'Tenant.spendAlerts': 'alerts:read',
   'Tenant.alertFirings': 'alerts:read',
   'Tenant.outcomes': 'outcomes:read',
@@ -347,6 +365,16 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Mutation.invoiceIssue': 'billing:write',
   'Mutation.simulationStart': 'pricing:write',
   'Mutation.simulationCancel': 'pricing:write',
+  'Mutation.featureCreate': 'entitlements:write',
+  'Mutation.entitlementSet': 'entitlements:write',
+  'Mutation.creditGrantCreate': 'credits:write',
+  'Mutation.creditGrantRefund': 'credits:write',
+  'Mutation.creditTransfer': 'credits:write',
+  'Mutation.creditRechargeSet': 'credits:write',
+  'Mutation.budgetCreate': 'budgets:write',
+  'Mutation.budgetChange': 'budgets:write',
+  'Mutation.budgetRaise': 'budgets:write',
+  'Mutation.budgetEnd': 'budgets:write',
   'Mutation.spendAlertCreate': 'alerts:write',
   'Mutation.spendAlertArchive': 'alerts:write',
   'Mutation.outcomeRuleCreate': 'pricing:write',
@@ -364,6 +392,9 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Subscription.spendAlertTriggered': 'alerts:read',
   'Subscription.simulationProgress': 'pricing:read',
 };
+
+/** Permissions that open no field: /v1/check, /v1/authorize, /v1/settle and /v1/void ask for them. */
+const OF_HTTP_ALONE = ['holds:write'];
 
 /** What a tenant is, which every key may know of its own: the viewer shows it. */
 const PLAIN_TENANT_FIELDS = ['id', 'kind', 'name', 'currency', 'timeZone', 'region', 'createdAt'];
@@ -514,7 +545,9 @@ describe('authorization', () => {
       }
     }
 
-    expect(new Set(Object.values(RULES).flatMap(permissionsOf))).toEqual(new Set(ALL_PERMISSIONS));
+    expect(new Set([...Object.values(RULES).flatMap(permissionsOf), ...OF_HTTP_ALONE])).toEqual(
+      new Set(ALL_PERMISSIONS),
+    );
   });
 
   test('an object is null to a key that may not read its kind, and what a model costs us is not shown with it', async () => {
@@ -549,6 +582,7 @@ describe('webhook schemas', () => {
 
   test('there is one for each message type', () => {
     expect(files.sort()).toEqual([
+      'credits.low.v1.json',
       'invoice.issued.v1.json',
       'outcome_rule.anomaly.v1.json',
       'spend_alert.triggered.v1.json',
@@ -574,7 +608,13 @@ describe('webhook schemas', () => {
     product.setClock(now);
     await services.webhooks.createEndpoint(scope(), {
       url: 'https://example.com/hook',
-      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly'],
+      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly', 'credits.low'],
+      idempotencyKey: randomUUID(),
+    });
+    await services.credits.setRecharge(scope(), {
+      unit: 'USD',
+      below: '5',
+      amount: '50',
       idempotencyKey: randomUUID(),
     });
     await services.alerts.create(
@@ -603,6 +643,7 @@ describe('webhook schemas', () => {
     });
     const deliveries = await inTransaction(scope(), () => services.webhooks.deliveries(scope(), { first: 10 }));
     expect(deliveries.map(delivery => delivery.eventType).sort()).toEqual([
+      'credits.low',
       'invoice.issued',
       'outcome_rule.anomaly',
       'spend_alert.triggered',

@@ -27,6 +27,7 @@ const CUSTOMER_PERMISSIONS: readonly Permission[] = [
   'billing:read',
   'outcomes:read',
   'outcomes:dispute',
+  'entitlements:read',
   'alerts:read',
   'alerts:write',
   'webhooks:read',

@@ -1,9 +1,10 @@
 import type { ErrorRequestHandler, Response } from 'express';
 import type { App } from '../app.js';
 
-/** The largest body of usage, and of GraphQL. */
+/** The largest body of usage, of GraphQL, and of what is asked of one call. */
 export const USAGE_BODY_LIMIT = '10mb';
 export const GRAPHQL_BODY_LIMIT = '2mb';
+export const CALL_BODY_LIMIT = '1mb';
 
 /** The id under which a request is logged, audited and answered. */
 export function requestIdOf(response: Pick<Response, 'locals'>): string {
@@ -33,7 +34,7 @@ export function onError(app: App): ErrorRequestHandler {
           problem(
             response,
             'BODY_TOO_LARGE',
-            `a body has at most ${USAGE_BODY_LIMIT}, GraphQL ${GRAPHQL_BODY_LIMIT}; split the batch`,
+            `usage has at most ${USAGE_BODY_LIMIT}, GraphQL ${GRAPHQL_BODY_LIMIT}, any other body ${CALL_BODY_LIMIT}; send less at a time`,
           ),
         );
     } else if (typeof status === 'number' && status >= 400 && status < 500) {

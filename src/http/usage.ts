@@ -3,6 +3,7 @@ import type { Caller } from '../access/index.js';
 import type { App } from '../app.js';
 import { readUsageBody } from '../usage/index.js';
 import { problem, requestIdOf, USAGE_BODY_LIMIT } from './answers.js';
+import type { CallAnswer } from './call-answers.js';
 import { callerOf, KEY_WANTED } from './keys.js';
 
 // Parsed usage takes several times the memory of its bytes; this keeps a server within a few hundred MB.
@@ -77,5 +78,6 @@ async function accept(app: App, request: Request, response: Response): Promise<v
   const receipt = await app.services.usage.accept(scope, read.raw, { keyId: caller.keyId, isDryRun: caller.isTest });
   const stood = receipt.accepted + receipt.duplicates.length;
   const status = stood > 0 || read.raw.length === 0 ? 200 : receipt.conflicts.length > 0 ? 409 : 422;
-  response.status(status).json({ ...receipt, ...(caller.isTest ? { isDryRun: true } : {}) });
+  const answer: CallAnswer<'usage'> = { ...receipt, ...(caller.isTest ? { isDryRun: true } : {}) };
+  response.status(status).json(answer);
 }

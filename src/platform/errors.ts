@@ -11,6 +11,7 @@ export enum ErrorCode {
   UNPRICED_USAGE = 'UNPRICED_USAGE',
   SELF_VERIFICATION = 'SELF_VERIFICATION',
   SELF_DECISION = 'SELF_DECISION',
+  CLOCK_SKEW = 'CLOCK_SKEW',
 }
 
 /** A refusal the caller can act on. Anything else that is thrown is a bug or an outage. */

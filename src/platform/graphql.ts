@@ -105,6 +105,7 @@ registerEnumType(ErrorCode, {
     UNPRICED_USAGE: { description: 'The period holds usage without a price.' },
     SELF_VERIFICATION: { description: 'The key that claimed an outcome does not verify it; another one may.' },
     SELF_DECISION: { description: 'The key that opened a dispute does not decide it; another one may.' },
+    CLOCK_SKEW: { description: "The caller's clock is too far from ours: set it right." },
   },
 });
 

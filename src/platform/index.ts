@@ -20,9 +20,11 @@ export {
 } from './jobs.js';
 export { createLog, type Logger } from './log.js';
 export { createOrm, DecimalColumn, tenantFilter } from './orm.js';
-export { announce, OutboxRelay, type Fact } from './outbox.js';
+export { announce, OutboxRelay, UNASKED, type Acknowledge, type Fact } from './outbox.js';
 export { postgresPubSub, redisPubSub, type PubSub } from './pubsub.js';
-export { asTenant, inTransaction, scopeFor, type Actor, type Scope } from './scope.js';
+export { GroupCommit } from './group-commit.js';
+export { Remembered } from './remembered.js';
+export { asTenant, inLineage, inTransaction, scopeFor, type Actor, type Scope } from './scope.js';
 export { Secrets } from './secrets.js';
 export { query } from './sql.js';
 export { Watches } from './watches.js';

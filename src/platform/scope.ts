@@ -68,6 +68,36 @@ export async function asTenant<T>(tx: Scope, tenantId: string, work: (tx: Scope)
 }
 
 /**
+ * Runs `work` in one transaction that sees, of the tables that count limits, the rows of all these tenants and not only its
+ * own: what a customer spends is counted against the budgets of those above it, which the customer may not see. Opens only
+ * tables whose guard says so (`lineageMay` in the migrations). The caller has decided that the step is right, and tells
+ * nobody what is not theirs.
+ */
+export async function inLineage<T>(
+  scope: Scope,
+  tenantIds: Iterable<string>,
+  work: (tx: Scope) => Promise<T>,
+): Promise<T> {
+  const lineage = [...new Set(tenantIds)];
+  const unknown = lineage.find(id => !isId(id, 'ten'));
+
+  if (unknown !== undefined) {
+    throw new TypeError(`not a tenant id: ${unknown}`);
+  }
+
+  return inTransaction(scope, async tx => {
+    await tx.em.execute(`set local app.lineage = '${lineage.join(' ')}'`);
+
+    try {
+      return await work(tx);
+    } finally {
+      // A failed statement has aborted the transaction, and then there is nothing to come back to.
+      await tx.em.execute("set local app.lineage = ''").catch(() => undefined);
+    }
+  });
+}
+
+/**
  * The one place that tells Postgres which tenant a transaction is. `SET LOCAL`, because a value set by `set_config()`
  * does not travel to the shards of a distributed database (docs/adr/0002-tenancy.md) and a session-wide value would outlive us.
  */

@@ -1,23 +1,10 @@
 import type { CatalogService } from '../catalog/index.js';
-import { monthOf, type Contract, type ContractsService } from '../contracts/index.js';
-import { type Decimal, decimal, divide, formatDecimal, maxOf, parseDecimal, sum, ZERO } from '../money/index.js';
-import { DomainError, inTransaction, type Scope } from '../platform/index.js';
-import {
-  isActive,
-  looksAtEvents,
-  rateBetween,
-  sentenceOf,
-  windowKey,
-  worstBetween,
-  type LivePrice,
-  type LiveVersion,
-} from '../pricing/index.js';
-import type { Tenant, TenantsService } from '../tenants/index.js';
+import { type Decimal, decimal, formatDecimal, maxOf, parseDecimal, sum, ZERO } from '../money/index.js';
+import { DomainError, type Scope } from '../platform/index.js';
+import { sentenceOf, worstBetween } from '../pricing/index.js';
+import type { Tenant } from '../tenants/index.js';
 import { measureEvent, type Measure } from '../usage/index.js';
-import { itemOf, keyOf } from './charge.rules.js';
-import { costAt } from './cost.rules.js';
-import { sellersOf } from './period-rating.js';
-import { runningQuantities } from './rating.queries.js';
+import { type Known, type LiveTerms, marginal, priceOf } from './live-terms.js';
 
 /** What a call is expected to use. */
 export interface EstimateRequest {
@@ -57,33 +44,11 @@ export interface Estimate {
 /** Kinds that a cached token becomes when the cache does not have it. */
 const MISSES: readonly string[] = ['input', 'cache_write', 'cache_write_5m', 'cache_write_30m', 'cache_write_1h'];
 
-interface Terms {
-  readonly contract: Contract;
-  readonly version: LiveVersion;
-  readonly period: { readonly start: Date; readonly end: Date };
-  readonly active: ReadonlySet<string>;
-}
-
-/** What is remembered of a tenant for a moment. */
-interface Known {
-  readonly tenant: Tenant;
-  readonly terms: Terms | null;
-  readonly readAt: number;
-  /** How far the prices of the period have come, by `keyOf`; null until somebody asks. */
-  positions: ReadonlyMap<string, Decimal> | null;
-}
-
-const FRESH_MS = 1_000;
-const MAX_REMEMBERED = 10_000;
-
 /** Prices a call before it is made, by the live book, the catalog and the engine that will bill it. */
 export class EstimateService {
-  readonly #remembered = new Map<string, Known>();
-
   constructor(
-    private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
-    private readonly contracts: ContractsService,
+    private readonly live: LiveTerms,
   ) {}
 
   /**
@@ -91,24 +56,14 @@ export class EstimateService {
    * that no meter counts, and usage that cannot be read.
    */
   async estimate(scope: Scope, request: EstimateRequest): Promise<Estimate> {
-    const known = await this.#known(scope);
+    const known = await this.live.known(scope);
     const { tenant, terms } = known;
     const [expected, worst] = await this.#measures(scope, tenant, request);
-    const positionOf = async (price: LivePrice): Promise<Decimal> => {
-      if (!terms || isSameEverywhere(price.terms)) {
-        return ZERO;
-      }
-
-      // Read for the first price whose next unit may cost something else than the last one.
-      known.positions ??= await this.#positions(scope, terms);
-
-      return known.positions.get(keyOf(price)) ?? ZERO;
-    };
     const items: EstimateItem[] = [];
 
     for (const measure of expected) {
       const most = worst.find(other => other.meterId === measure.meterId && other.dimensions === measure.dimensions);
-      items.push(await this.#item(scope, tenant, terms, positionOf, measure, most?.quantity ?? measure.quantity));
+      items.push(await this.#item(scope, known, measure, most?.quantity ?? measure.quantity));
     }
 
     const isPriced = items.every(item => item.expected !== null && item.worst !== null);
@@ -121,30 +76,6 @@ export class EstimateService {
       worst: isPriced ? sum(items.map(item => item.worst ?? ZERO)) : null,
       items,
     };
-  }
-
-  /** The tenant with its terms, read anew when what is known is a second old. */
-  async #known(scope: Scope): Promise<Known> {
-    const known = this.#remembered.get(scope.tenantId);
-    const age = known ? scope.now.getTime() - known.readAt : Infinity;
-
-    if (known && age >= 0 && age < FRESH_MS) {
-      return known;
-    }
-
-    const read = await inTransaction(scope, async tx => {
-      const tenant = await this.tenants.own(tx);
-
-      return { tenant, terms: await this.#terms(tx, tenant), readAt: scope.now.getTime(), positions: null };
-    });
-
-    if (this.#remembered.size >= MAX_REMEMBERED) {
-      this.#remembered.clear();
-    }
-
-    this.#remembered.set(scope.tenantId, read);
-
-    return read;
   }
 
   /** The measures of the expected event and of the largest one. */
@@ -191,67 +122,8 @@ export class EstimateService {
     return [measured(false), measured(true)];
   }
 
-  /** The contract and the version that hold now; null when there is none. */
-  async #terms(tx: Scope, tenant: Tenant): Promise<Terms | null> {
-    const contracts = await this.contracts.all(tx);
-    const contract = contracts.find(({ startsAt, endsAt }) => startsAt <= tx.now && (!endsAt || endsAt > tx.now));
-
-    if (!contract) {
-      return null;
-    }
-
-    const versions = await this.contracts.versionsOf(tx, contract, {
-      start: tx.now,
-      end: new Date(tx.now.getTime() + 1),
-    });
-    const version = versions.findLast(({ effectiveAt }) => effectiveAt <= tx.now);
-    const windows = version?.prices.flatMap(({ window }) => window ?? []) ?? [];
-    const month = monthOf(tx.now, tenant.timeZone);
-
-    return version
-      ? {
-          contract,
-          version,
-          period: {
-            start: maxDate(month.start, contract.startsAt),
-            end: contract.endsAt && contract.endsAt < month.end ? contract.endsAt : month.end,
-          },
-          active: new Set(windows.filter(window => isActive(window, tx.now)).map(windowKey)),
-        }
-      : null;
-  }
-
-  /**
-   * How far each price of the running period has come, as it was rated last, by `keyOf`: a price goes on where that of an
-   * earlier version stands, or the same one that was taken over another way.
-   */
-  async #positions(scope: Scope, { contract, period }: Terms): Promise<Map<string, Decimal>> {
-    return inTransaction(scope, async tx => {
-      const reached = await runningQuantities(tx, contract.id, period.start);
-      const until = new Date(tx.now.getTime() + 1);
-      const versions = await this.contracts.versionsOf(tx, contract, { start: period.start, end: until });
-
-      // Versions come by their instants: the last one that charged a price says how far it is.
-      return new Map(
-        versions.flatMap(({ prices }) =>
-          prices.flatMap(price => {
-            const quantity = reached.get(itemOf({ priceId: price.id, takenBy: price.takenBy }));
-
-            return quantity ? [[keyOf(price), quantity] as const] : [];
-          }),
-        ),
-      );
-    });
-  }
-
-  async #item(
-    scope: Scope,
-    tenant: Tenant,
-    terms: Terms | null,
-    positionOf: (price: LivePrice) => Promise<Decimal>,
-    measure: Measure,
-    most: Decimal,
-  ): Promise<EstimateItem> {
+  async #item(scope: Scope, known: Known, measure: Measure, most: Decimal): Promise<EstimateItem> {
+    const { terms } = known;
     const dimensions = JSON.parse(measure.dimensions) as Record<string, string>;
     const item = { meterId: measure.meterId, dimensions, quantity: measure.quantity, worstQuantity: most };
     const price = terms ? priceOf(terms, measure.meterId, dimensions) : null;
@@ -260,20 +132,23 @@ export class EstimateService {
       return { ...item, priceId: null, priceName: null, expected: null, worst: null, explanation: null };
     }
 
-    const value = async (quantity: Decimal, of: LivePrice, as: Readonly<Record<string, string>>) =>
-      of.terms.pricing.model === 'COST_PLUS'
-        ? this.#costOf(scope, tenant, terms, measure.meterId, as, quantity)
-        : shareOf(measure, terms, scope.now, quantity);
-    const position = await positionOf(price);
-    const expected = await value(measure.quantity, price, dimensions);
+    const position = await this.live.positionOf(scope, known, price);
+    const expected = await this.live.pricedOf(scope, known, terms, {
+      measure,
+      price,
+      dimensions,
+      quantity: measure.quantity,
+    });
     const worst: (Decimal | null)[] = [];
 
     for (const as of alternatives(dimensions)) {
       const other = priceOf(terms, measure.meterId, as);
-      const quantity = other ? await value(most, other, as) : null;
+      const quantity =
+        other &&
+        (await this.live.pricedOf(scope, known, terms, { measure, price: other, dimensions: as, quantity: most }));
 
       if (other && quantity) {
-        worst.push(worstBetween(other.terms, await positionOf(other), quantity));
+        worst.push(worstBetween(other.terms, await this.live.positionOf(scope, known, other), quantity));
       }
     }
 
@@ -288,27 +163,6 @@ export class EstimateService {
       explanation:
         rated && sentenceOf(price.terms, rated, { measured: measure.quantity, currency: terms.contract.currency }),
     };
-  }
-
-  /** What the usage costs us, for a price that marks it up; null when nobody has entered a cost. */
-  async #costOf(
-    scope: Scope,
-    tenant: Tenant,
-    { contract }: Terms,
-    meterId: string,
-    dimensions: Readonly<Record<string, string>>,
-    quantity: Decimal,
-  ): Promise<Decimal | null> {
-    const sellers = sellersOf(tenant.ancestors, contract.sellerId);
-    const model = dimensions['model'] ?? '';
-    const { costs, meter } = await inTransaction(scope, async tx => ({
-      costs: (await this.catalog.costsFor(tx, sellers, [model])).get(model) ?? [],
-      meter: (await this.catalog.metersById(tx, tenant.ancestors, [meterId])).get(meterId),
-    }));
-    const usage = { kind: dimensions['token_kind'] ?? meter?.key ?? '', dimensions, currency: contract.currency };
-    const cost = costAt(costs, usage, scope.now);
-
-    return cost && divide(quantity.times(cost.amount), cost.per);
   }
 }
 
@@ -335,50 +189,4 @@ function alternatives(dimensions: Readonly<Record<string, string>>): readonly Re
   return dimensions['token_kind'] === 'cache_read'
     ? [dimensions, ...MISSES.map(kind => ({ ...dimensions, token_kind: kind }))]
     : [dimensions];
-}
-
-function priceOf(
-  { version, contract, active }: Terms,
-  meterId: string,
-  dimensions: Readonly<Record<string, string>>,
-): LivePrice | null {
-  return version.index.match(meterId, dimensions, contract.currency, active);
-}
-
-/** What the quantity adds to the period: of a level, only the part of the period that is left. */
-function shareOf(measure: Measure, { period }: Terms, now: Date, quantity: Decimal): Decimal {
-  return measure.kind === 'LEVEL'
-    ? divide(
-        quantity.times(period.end.getTime() - now.getTime()),
-        decimal(period.end.getTime() - period.start.getTime()),
-      )
-    : quantity;
-}
-
-/** Whether a unit costs the same wherever the period stands. */
-function isSameEverywhere({ pricing, conversion, freeUnits, maximum }: LivePrice['terms']): boolean {
-  return (
-    ['UNIT', 'DYNAMIC', 'COST_PLUS'].includes(pricing.model) &&
-    conversion === null &&
-    freeUnits.isZero() &&
-    maximum === null
-  );
-}
-
-/** What the usage adds where the price stands. A price that looks at single events takes this one for a paid one. */
-function marginal({ terms }: LivePrice, position: Decimal, quantity: Decimal) {
-  const { pricing } = terms;
-  const open = { ...terms, minimum: null, prorated: false };
-
-  return looksAtEvents(terms) && pricing.model === 'PERCENTAGE'
-    ? rateBetween(
-        { ...open, pricing: { ...pricing, freeEvents: null, freeAmount: null } },
-        { quantity: ZERO, events: [] },
-        { quantity, events: [{ amount: quantity }] },
-      )
-    : rateBetween(open, { quantity: position }, { quantity: position.plus(quantity) });
-}
-
-function maxDate(a: Date, b: Date): Date {
-  return a > b ? a : b;
 }

@@ -1,7 +1,7 @@
 export { ChargeResolver } from './charge.resolver.js';
 export { ChargeType } from './charge.types.js';
 export { EstimateResolver } from './estimate.resolver.js';
-export { EstimateService } from './estimate.service.js';
+export { EstimateService, type EstimateRequest } from './estimate.service.js';
 export { rateOnTrial, type RatedOnTrial } from './judged-outcomes.js';
 export type { AllocatedOutcome } from './outcome-allocation.rules.js';
 export { allocatePeriod, type OutcomePeriod, type OutcomesRating } from './outcome-rating.js';
@@ -10,6 +10,8 @@ export {
   OutcomeDisputeHeldResolver,
   OutcomeRuleFiguresResolver,
 } from './outcome-figures.resolver.js';
+export { LiveTerms } from './live-terms.js';
+export { UsagePricer, type PricedPart } from './usage-pricer.js';
 export { OutcomeMarginService } from './outcome-margin.service.js';
 export { OutcomeStatsService } from './outcome-stats.service.js';
 export { PeriodRating, periodToRate, type PeriodToRate, type UsageSource } from './period-rating.js';

@@ -21,8 +21,13 @@ export interface TenantCreate extends TenantDraft {
   readonly idempotencyKey: string;
 }
 
+/** Lineages are remembered: the tree only grows, and a tenant's ancestors do not change. */
+const MAX_KNOWN_LINEAGES = 50_000;
+
 /** The tenant tree. */
 export class TenantsService {
+  readonly #lineages = new Map<string, readonly string[]>();
+
   /** Makes the root of a new installation. Refuses a second one. */
   async createPlatform(scope: Scope, platform: Omit<TenantDraft, 'kind'>): Promise<Tenant> {
     const [refusal] = refuseTenant({ ...platform, kind: 'CUSTOMER' }, 'PLATFORM');
@@ -111,6 +116,32 @@ export class TenantsService {
     });
   }
 
+  /** All above a tenant, from the platform down, and the tenant; null unless it is the scope's own or below it. */
+  async lineage(scope: Scope, tenantId: string): Promise<readonly string[] | null> {
+    let lineage = this.#lineages.get(tenantId);
+
+    if (!lineage) {
+      if (!isId(tenantId, 'ten')) {
+        return null;
+      }
+
+      const tenant = await inTransaction(scope, ({ em }) => em.findOne(Tenant, { id: tenantId }));
+
+      if (!tenant) {
+        return null;
+      }
+
+      if (this.#lineages.size >= MAX_KNOWN_LINEAGES) {
+        this.#lineages.clear();
+      }
+
+      lineage = tenant.ancestors;
+      this.#lineages.set(tenantId, lineage);
+    }
+
+    return lineage.includes(scope.tenantId) ? lineage : null;
+  }
+
   /** The same scope, acting on a tenant below the caller's: how every `tenantId` of a request is checked. */
   async within(
     scope: Scope,
@@ -122,7 +153,9 @@ export class TenantsService {
       return scope;
     }
 
-    await this.get(scope, tenantId, field);
+    if (!(await this.lineage(scope, tenantId))) {
+      throw DomainError.notFound('tenant', tenantId.slice(0, 40), field);
+    }
 
     return scopeFor(scope, tenantId);
   }

@@ -2,6 +2,7 @@ export { eventValues, type EventValue } from './event-value.queries.js';
 export { parseExactly } from './exact-json.js';
 export { foldMeasures, type Fold, type Measure } from './fold.rules.js';
 export { measureEvent, type MeasureRefusal, type MeteredEvent } from './measure.js';
+export { propertiesFault } from './properties.rules.js';
 export { lockRating } from './rating-lock.js';
 export { type EventPlace, streamEvents } from './stored-event.queries.js';
 export { readUsageBody } from './usage-body.js';
@@ -15,6 +16,6 @@ export {
   usageBySegment,
   type SegmentUsage,
 } from './usage.queries.js';
-export { type SentBy, type UsageIntake } from './usage-intake.js';
+export { type SentBy, type UsageCounts, type UsageIntake } from './usage-intake.js';
 export { UsageResolver } from './usage.resolver.js';
-export { UsageService, type UsageReceipt } from './usage.service.js';
+export { type MeasuredBatch, type MeasuredItem, UsageService, type UsageReceipt } from './usage.service.js';

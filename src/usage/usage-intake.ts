@@ -1,9 +1,10 @@
 import type { Scope } from '../platform/index.js';
+import type { MeasuredItem } from './usage.service.js';
 
 /** Whose key sent an event: that of the tenant whose usage it is, or of somebody above it. */
 export type SentBy = 'BUYER' | 'SELLER';
 
-/** Who else looks at events, besides meters: the room above that judges outcomes (wired in `app.ts`). */
+/** Who else looks at events, besides meters: the room above that judges outcomes (wired in `services.ts`). */
 export interface UsageIntake {
   /**
    * Whether events of this type are looked at, by what a tenant or somebody above it has published. Such an event is
@@ -19,4 +20,10 @@ export interface UsageIntake {
     keyId: string,
     party: SentBy,
   ): Promise<void>;
+}
+
+/** Who counts usage against limits: the room above that keeps budgets (wired in `services.ts`). */
+export interface UsageCounts {
+  /** Counts newly accepted events, in the transaction that accepts them: so limits are true as soon as it is committed. */
+  count(tx: Scope, fresh: readonly MeasuredItem[], keyId: string): Promise<void>;
 }

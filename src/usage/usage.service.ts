@@ -4,7 +4,6 @@ import {
   asTenant,
   DomainError,
   inTransaction,
-  isId,
   page,
   type PageArguments,
   type Scope,
@@ -15,7 +14,7 @@ import { insertValues, type KeptValue } from './event-value.queries.js';
 import { foldMeasures, slotOf, type Measure } from './fold.rules.js';
 import { measureEvent } from './measure.js';
 import { eventsWithin, type StoredEvent } from './stored-event.queries.js';
-import type { SentBy, UsageIntake } from './usage-intake.js';
+import type { SentBy, UsageCounts, UsageIntake } from './usage-intake.js';
 import { readUsageItems, type ItemRejection, type UsageItem } from './usage-item.rules.js';
 import {
   eventKey,
@@ -46,7 +45,8 @@ export interface UsageReceipt {
   readonly rejected: readonly ItemRejection[];
 }
 
-interface MeasuredItem extends CheckedItem {
+/** An item that was checked and measured, and nothing more. */
+export interface MeasuredItem extends CheckedItem {
   readonly measures: readonly Measure[];
   readonly counting: Counting;
 }
@@ -60,17 +60,22 @@ interface Counting {
 
 const noModel: ModelLookup = () => undefined;
 
-/** The subtree check is remembered: the tree only grows, and a tenant's ancestors do not change. */
-const MAX_KNOWN_TENANTS = 50_000;
+/** A batch that was read and measured; nothing of it is stored. */
+export interface MeasuredBatch {
+  readonly byTenant: ReadonlyMap<string, readonly MeasuredItem[]>;
+  readonly rejected: readonly ItemRejection[];
+}
+
+/** What else is done with a tenant's part of a batch, in the transaction that stores it. What it throws undoes the batch. */
+export type Along = (tx: Scope, items: readonly MeasuredItem[], conflicts: readonly UsageConflict[]) => Promise<void>;
 
 /** Usage events: accepted once, never edited. What the rooms above want to know of them goes to `intake`. */
 export class UsageService {
-  readonly #ancestors = new Map<string, readonly string[]>();
-
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
     private readonly intake: UsageIntake,
+    private readonly counts: UsageCounts = { count: () => Promise.resolve() },
   ) {}
 
   /**
@@ -82,8 +87,23 @@ export class UsageService {
     raw: readonly unknown[],
     options: { readonly keyId: string; readonly isDryRun: boolean },
   ): Promise<UsageReceipt> {
+    return this.store(scope, await this.measure(scope, raw), options);
+  }
+
+  /** Reads and measures a batch: what `store` takes. Changes nothing. */
+  async measure(scope: Scope, raw: readonly unknown[]): Promise<MeasuredBatch> {
     const { items, rejected } = readUsageItems(raw, scope.now);
-    const byTenant = await this.#measure(scope, items, rejected);
+
+    return { byTenant: await this.#measure(scope, items, rejected), rejected };
+  }
+
+  /** Accepts what was measured, and does `along` in the same transaction, tenant by tenant. */
+  async store(
+    scope: Scope,
+    { byTenant, rejected }: MeasuredBatch,
+    options: { readonly keyId: string; readonly isDryRun: boolean },
+    along: Along = () => Promise.resolve(),
+  ): Promise<UsageReceipt> {
     const duplicates: number[] = [];
     const conflicts: UsageConflict[] = [];
     let accepted = 0;
@@ -95,8 +115,10 @@ export class UsageService {
       await inTransaction({ ...scope, tenantId: first }, async tx => {
         for (const tenantId of tenantIds) {
           await asTenant(tx, tenantId, async own => {
+            const items = byTenant.get(tenantId) ?? [];
             const batch = { ...options, party: tenantId === scope.tenantId ? ('BUYER' as const) : ('SELLER' as const) };
-            accepted += await this.#store(own, byTenant.get(tenantId) ?? [], batch, duplicates, conflicts);
+            accepted += await this.#store(own, items, batch, duplicates, conflicts);
+            await along(own, items, conflicts);
           });
         }
       });
@@ -106,7 +128,7 @@ export class UsageService {
       accepted,
       duplicates: duplicates.sort((a, b) => a - b),
       conflicts: conflicts.sort((a, b) => a.index - b.index),
-      rejected: rejected.sort((a, b) => a.index - b.index),
+      rejected: [...rejected].sort((a, b) => a.index - b.index),
     };
   }
 
@@ -155,6 +177,7 @@ export class UsageService {
         tx,
         fresh.filter(({ counting }) => counting.meters.length > 0),
       );
+      await this.counts.count(tx, fresh, options.keyId);
       const watched = fresh.filter(({ counting }) => counting.isWatched).map(({ item }) => item);
 
       if (watched.length > 0) {
@@ -224,7 +247,7 @@ export class UsageService {
 
     for (const item of items) {
       const tenantId = item.tenantId ?? scope.tenantId;
-      const ancestors = await this.#lineage(scope, tenantId);
+      const ancestors = await this.tenants.lineage(scope, tenantId);
 
       if (!ancestors) {
         rejected.push(reject(item, 'UNKNOWN_TENANT', 'tenant', `tenant ${tenantId.slice(0, 40)} does not exist`));
@@ -281,35 +304,6 @@ export class UsageService {
       modelOf: hasTokens ? await this.catalog.modelsFor(scope, ancestors) : noModel,
       isWatched: await this.intake.watches(scope, ancestors, eventType, meters.length > 0),
     };
-  }
-
-  /** The tenant's ancestors when it is the scope's own or below it; null when not. */
-  async #lineage(scope: Scope, tenantId: string): Promise<readonly string[] | null> {
-    let ancestors = this.#ancestors.get(tenantId);
-
-    if (!ancestors) {
-      if (!isId(tenantId, 'ten')) {
-        return null;
-      }
-
-      try {
-        ancestors = (await this.tenants.get(scope, tenantId)).ancestors;
-      } catch (error) {
-        if (error instanceof DomainError) {
-          return null;
-        }
-
-        throw error;
-      }
-
-      if (this.#ancestors.size >= MAX_KNOWN_TENANTS) {
-        this.#ancestors.clear();
-      }
-
-      this.#ancestors.set(tenantId, ancestors);
-    }
-
-    return ancestors.includes(scope.tenantId) ? ancestors : null;
   }
 }
 

@@ -13,7 +13,7 @@ const OUTCOME_TERMS = {
   verification: { verifiers: ['HUMAN'], expiresAfterHours: 720 },
   reversal: { windowHours: 336 },
   dispute: { windowHours: 720, responseHours: 8_760, whenSilent: 'CREDIT' },
-  sampleAudit: { tolerance: '5' },
+  sampleAudit: { tolerance: '5', leastSample: 1 },
   prices: [{ name: 'Each', currency: 'USD', pattern: [], terms: { model: 'UNIT', unitAmount: '0.99' } }],
 };
 
@@ -316,6 +316,19 @@ describe('each mutation of the API', () => {
        order by l.action, l.tenant_id, l.seq`,
     );
 
+  const post = async (by: string, path: string, body: object): Promise<{ hold: { id: string } }> => {
+    const response = await fetch(`${product.server.url}/v1/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${by}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+    return (await response.json()) as { hold: { id: string } };
+  };
+  /** The hold for a call. */
+  const heldOf = async (by: string, { type, properties }: { type: string; properties: object }): Promise<string> =>
+    (await post(by, 'authorize', { eventType: type, properties, idempotencyKey: randomUUID() })).hold.id;
+
   test('writes its audit lines, by the key that asked, in the transaction of its change, and none when replayed or refused', async () => {
     const { graphql, platformKey } = product;
     const type = product.app.schema.getMutationType();
@@ -587,7 +600,45 @@ describe('each mutation of the API', () => {
       null,
       'accepted',
     );
+    // Nor do holds: each is a fact with a row of its own, which never changes but to end.
+    const holder = await aKey(product.app, product.scope(tenant.id), ['holds:write']);
+    const told = await lines();
+    const used = { type: 'llm.request', time: '2026-10-10T00:00:00Z', properties: { tokens: 1 } };
+    const settled = await heldOf(holder, used);
+    await post(holder, 'settle', { holdId: settled, events: [{ ...used, id: 'settled' }] });
+    await post(holder, 'void', { holdId: await heldOf(holder, used) });
+    expect(await asSuperuser(product.database, 'select state from hold order by id')).toEqual([
+      { state: 'SETTLED' },
+      { state: 'VOIDED' },
+    ]);
+    expect(await lines()).toEqual(told);
     await rate(product, tenant.id);
+    const credits = { unit: 'USD', amount: '10' };
+    const { creditGrant } = await call(
+      'creditGrantCreate',
+      { ...key(), ...credits, tenantId: tenant.id, kind: 'PAID', costBasis: { amount: '9', currency: 'USD' } },
+      ['credit_grant.created'],
+      'credit_entry',
+      'creditGrant { id }',
+    );
+    await call(
+      'creditGrantRefund',
+      { ...key(), tenantId: tenant.id, creditGrantId: creditGrant.id, amount: '4' },
+      ['credit_grant.refunded'],
+      'credit_entry',
+    );
+    await call(
+      'creditTransfer',
+      { ...key(), fromTenantId: tenant.id, toTenantId: product.platformId, unit: 'USD', amount: '1' },
+      ['credits.transferred', 'credits.transferred'],
+      'credit_entry',
+    );
+    await call(
+      'creditRechargeSet',
+      { ...key(), tenantId: tenant.id, unit: 'USD', below: '20', amount: '50' },
+      ['credit_recharge.set', 'credits.low'],
+      'credit_recharge',
+    );
     const { spendAlert } = await call(
       'spendAlertCreate',
       { ...key(), tenantId: tenant.id, name: 'a', thresholds: [{ amount: '5' }] },
@@ -615,6 +666,35 @@ describe('each mutation of the API', () => {
       'simulation { id }',
     );
     await call('simulationCancel', { simulationId: simulation.id }, ['simulation.cancelled'], 'simulation');
+    const { feature } = await call(
+      'featureCreate',
+      { ...key(), key: 'sso', name: 'Single sign-on', kind: 'BOOLEAN' },
+      ['feature.created'],
+      'feature',
+      'feature { id }',
+    );
+    await call(
+      'entitlementSet',
+      { ...key(), featureId: feature.id, targetKind: 'PLAN', targetId: priceBook.id, value: { isOn: true } },
+      ['entitlement.set'],
+      'entitlement',
+    );
+    const { budget } = await call(
+      'budgetCreate',
+      { ...key(), tenantId: tenant.id, name: 'Month', amount: '100', currency: 'USD', per: 'MONTH' },
+      ['budget.created'],
+      'budget',
+      'budget { id }',
+    );
+    const ofBudget = { tenantId: tenant.id, budgetId: budget.id };
+    await call('budgetChange', { ...ofBudget, amount: '200', mode: 'SOFT' }, ['budget.changed'], 'budget');
+    await call(
+      'budgetRaise',
+      { ...key(), ...ofBudget, amount: '5', until: '2026-12-01T00:00:00Z', reason: 'a launch' },
+      ['budget.raised'],
+      'budget_raise',
+    );
+    await call('budgetEnd', ofBudget, ['budget.ended'], 'budget');
     const [invoice] = await asSuperuser<{ id: string }>(product.database, 'select id from invoice');
     await call(
       'invoiceIssue',

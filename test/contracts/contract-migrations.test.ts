@@ -245,6 +245,9 @@ describe('a migration of contracts', () => {
         invoices: [],
         simulations: [],
         outcomeSimulations: [],
+        expiredHolds: [],
+        waitingEntries: [],
+        expiredCredits: [],
         moves,
         now,
       }).map(({ job, payload, key }) => [job.name, payload, key]);

@@ -658,7 +658,7 @@ describe('receipts', () => {
   });
 
   test('O19: of what a sample audit takes off name no outcome', async () => {
-    const terms = { prices: each('1'), sampleAudit: { tolerance: '5' } };
+    const terms = { prices: each('1'), sampleAudit: { tolerance: '5', leastSample: 10 } };
     const sale = await charged(
       market,
       terms,

@@ -240,3 +240,34 @@ export function anEvent(event: {
 export async function rate(product: Product, tenantId: string): Promise<void> {
   await product.app.services.rating.rate(product.scope(tenantId));
 }
+
+/** A HARD budget in US dollars for each month, of the platform unless told otherwise. Returns its id. */
+export async function aBudget(
+  product: Product,
+  budget: {
+    readonly tenantId?: string;
+    readonly amount: string;
+    readonly currency?: string;
+    readonly mode?: 'HARD' | 'SOFT';
+    readonly per?: 'MINUTE' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | null;
+    readonly countedTenantId?: string;
+    readonly keyId?: string;
+    readonly meterId?: string;
+    readonly model?: string;
+  },
+): Promise<string> {
+  const made = await product.app.services.budgets.create(product.scope(budget.tenantId), {
+    name: 'A budget',
+    amount: budget.amount,
+    currency: budget.currency ?? 'USD',
+    mode: budget.mode ?? 'HARD',
+    per: budget.per === undefined ? 'MONTH' : budget.per,
+    countedTenantId: budget.countedTenantId ?? null,
+    keyId: budget.keyId ?? null,
+    meterId: budget.meterId ?? null,
+    model: budget.model ?? null,
+    idempotencyKey: randomUUID(),
+  });
+
+  return made.budget.id;
+}

@@ -1,0 +1,230 @@
+import { decimal, type Decimal, maxOf, minOf, ZERO } from '../money/index.js';
+import { query, type Scope } from '../platform/index.js';
+import type { HoldState } from './budget.entity.js';
+import { ALLOWED, type Decision, type LimitShown, refusal, shownTo } from './decision.rules.js';
+import { keepHolds, limitsOf, lockWindows, type NewHold, standingsOf, type WindowPlace } from './limit.queries.js';
+import { type Limit, shareOf, type Use } from './limit.rules.js';
+import { type Beyond, type HeldPart, reserve, Standings, windowName } from './reserve.rules.js';
+
+/** Who asks: the tenant of the key, and the key. */
+export interface AskedBy {
+  readonly tenantId: string;
+  readonly keyId: string;
+}
+
+export interface Authorized {
+  readonly decision: Decision;
+  /** Null when it is refused. */
+  readonly holdId: string | null;
+  readonly expiresAt: Date | null;
+  readonly amount: Decimal | null;
+  readonly currency: string | null;
+  /** What has become of it since, where the same was asked before. */
+  readonly state: HoldState | null;
+  readonly replayed: boolean;
+}
+
+/** A call that is asked about. */
+export interface Question {
+  readonly scope: Scope;
+  readonly by: AskedBy;
+  readonly use: Use;
+  /** What the tenant was given, as limits. */
+  readonly own: readonly Limit[];
+}
+
+/** A call that is to be held. */
+export interface Ask extends Question {
+  readonly hold: NewHold;
+}
+
+export type Answer = Authorized | 'KEY_REUSED';
+
+/** Another process kept a hold under one of the keys while we decided: everything is decided again, with it in sight. */
+export class Overtaken extends Error {}
+
+export function refused(decision: Decision): Authorized {
+  return { decision, holdId: null, expiresAt: null, amount: null, currency: null, state: null, replayed: false };
+}
+
+/** The limits that look at any of these uses: budgets, and what tenants were given. */
+async function limitsAsked(tx: Scope, lineage: readonly string[], asks: readonly Question[]): Promise<Limit[]> {
+  const budgets = await limitsOf(tx, { lineage, keyIds: asks.map(({ by }) => by.keyId), now: tx.now });
+  const given = new Map(asks.flatMap(({ own }) => own.map(limit => [`${limit.ownerId} ${limit.id}`, limit])));
+
+  return withRollover(
+    tx,
+    [...budgets, ...given.values()].filter(limit => asks.some(({ use }) => shareOf(limit, use) !== null)),
+  );
+}
+
+const placeOf = ({ ownerId, id, windowStart }: Limit): WindowPlace => ({ tenantId: ownerId, limitId: id, windowStart });
+
+/** Each by itself, as if nobody else asked. */
+export async function answerTogether(
+  tx: Scope,
+  lineage: readonly string[],
+  asks: readonly Question[],
+): Promise<readonly Decision[]> {
+  const limits = await limitsAsked(tx, lineage, asks);
+  const known = await standingsOf(tx, limits.map(placeOf));
+
+  return asks.map(({ by, use }) => decide(limits, use, by, new Standings(known)).decision);
+}
+
+/** Decides on one use, and holds in the standings what it takes. */
+function decide(
+  limits: readonly Limit[],
+  use: Use,
+  by: AskedBy,
+  standings: Standings,
+): { readonly decision: Decision; readonly parts: readonly HeldPart[] } {
+  if (limits.some(limit => isOfOtherCurrency(limit, use))) {
+    const message = `a budget above this call is not in ${use.currency}, in which it is priced`;
+
+    return { decision: refusal('CURRENCY_MISMATCH', message), parts: [] };
+  }
+
+  const { refusedBy, beyond, parts } = reserve(limits, use, standings);
+  const shown = (one: Beyond): LimitShown => shownTo(by.tenantId, use.lineage, one);
+
+  return refusedBy
+    ? { decision: { ...refusal('LIMIT_EXCEEDED', 'a limit leaves no room for this'), limit: shown(refusedBy) }, parts }
+    : { decision: { ...ALLOWED, beyond: beyond.map(shown) }, parts };
+}
+
+/** First come first served, in one transaction; `looksBack` when some of the keys are known to be taken. */
+export async function decideTogether(
+  tx: Scope,
+  lineage: readonly string[],
+  asks: readonly Ask[],
+  looksBack: boolean,
+): Promise<readonly Answer[]> {
+  const limits = await limitsAsked(tx, lineage, asks);
+  const standings = new Standings(await lockWindows(tx, limits.map(placeOf)));
+  const known = looksBack ? await holdsByKey(tx, asks) : new Map<string, KnownHold>();
+  const fresh: NewHold[] = [];
+  const answers = asks.map(({ by, use, hold }): Answer => {
+    const earlier = known.get(keyName(hold));
+
+    if (earlier) {
+      return answerAgain(earlier, hold);
+    }
+
+    const { decision, parts } = decide(limits, use, by, standings);
+
+    if (!decision.isAllowed) {
+      return refused(decision);
+    }
+
+    const kept = { ...hold, parts, state: 'HELD' as const };
+    fresh.push(kept);
+    known.set(keyName(hold), kept);
+
+    return { ...replayOf(kept), decision, replayed: false };
+  });
+
+  // What is refused may have been held before, and have taken the very room that it is refused for.
+  const declined = asks.filter((_, place) => isRefusal(answers[place]));
+
+  if (!looksBack && declined.length > 0 && (await holdsByKey(tx, declined)).size > 0) {
+    throw new Overtaken();
+  }
+
+  const touched = new Map(
+    fresh.flatMap(({ parts }) => parts.map(part => [windowName(part.tenantId, part.limitId, part.windowStart), part])),
+  );
+  const kept = await keepHolds(
+    tx,
+    fresh,
+    [...touched].map(([name, part]) => ({ ...part, held: standings.of(name).held })),
+  );
+
+  if (kept.size < fresh.length) {
+    throw new Overtaken();
+  }
+
+  return answers;
+}
+
+function isOfOtherCurrency(limit: Limit, use: Use): boolean {
+  return limit.measure === 'MONEY' && limit.currency !== use.currency && shareOf(limit, use) !== null;
+}
+
+interface KnownHold extends Pick<NewHold, 'id' | 'requestHash' | 'expiresAt' | 'amount' | 'currency'> {
+  readonly state: HoldState;
+}
+
+function replayOf({ id, expiresAt, amount, currency, state }: KnownHold): Authorized {
+  return { decision: ALLOWED, holdId: id, expiresAt, amount, currency, state, replayed: true };
+}
+
+function keyName({ tenantId, idempotencyKey }: Pick<NewHold, 'tenantId' | 'idempotencyKey'>): string {
+  return `${tenantId} ${idempotencyKey}`;
+}
+
+async function holdsByKey(tx: Scope, asks: readonly { readonly hold: KeyOfHold }[]): Promise<Map<string, KnownHold>> {
+  const rows = await query<{
+    tenantId: string;
+    idempotencyKey: string;
+    id: string;
+    requestHash: string;
+    expiresAt: Date;
+    amount: string;
+    currency: string;
+    state: HoldState;
+  }>(
+    tx,
+    `select tenant_id as "tenantId", idempotency_key as "idempotencyKey", id, request_hash as "requestHash",
+       expires_at as "expiresAt", amount::text, currency, state
+     from hold where (tenant_id, idempotency_key) in (select * from unnest($1::text[], $2::text[]))`,
+    [asks.map(({ hold }) => hold.tenantId), asks.map(({ hold }) => hold.idempotencyKey)],
+  );
+
+  return new Map(rows.map(row => [keyName(row), { ...row, amount: decimal(row.amount) }]));
+}
+
+/** Adds what was left in the window before, where a limit says so. */
+async function withRollover(tx: Scope, limits: readonly Limit[]): Promise<Limit[]> {
+  const rolling = limits.flatMap(limit => (limit.rollover ? [{ limit, before: windowBefore(limit) }] : []));
+  const known =
+    rolling.length === 0
+      ? new Map<string, never>()
+      : await standingsOf(
+          tx,
+          rolling.map(({ limit: { ownerId, id }, before }) => ({
+            tenantId: ownerId,
+            limitId: id,
+            windowStart: before,
+          })),
+        );
+
+  return limits.map(limit => {
+    const standing = limit.rollover && known.get(windowName(limit.ownerId, limit.id, windowBefore(limit)));
+    const left = standing ? maxOf(limit.most.minus(standing.used), ZERO) : ZERO;
+
+    return limit.rollover ? { ...limit, most: decimal(limit.most.plus(minOf(left, limit.rollover))) } : limit;
+  });
+}
+
+function windowBefore({ windowAt, windowStart }: Limit): Date {
+  return windowAt(new Date(windowStart.getTime() - 1));
+}
+
+/** What says that a hold was asked for before. */
+export type KeyOfHold = Pick<NewHold, 'tenantId' | 'idempotencyKey' | 'requestHash'>;
+
+/** The answer that an earlier call with this key has had; null when there was none. In a transaction of the tenant. */
+export async function earlierAnswer(tx: Scope, hold: KeyOfHold): Promise<Answer | null> {
+  const earlier = (await holdsByKey(tx, [{ hold }])).get(keyName(hold));
+
+  return earlier ? answerAgain(earlier, hold) : null;
+}
+
+function answerAgain(earlier: KnownHold, hold: KeyOfHold): Answer {
+  return earlier.requestHash === hold.requestHash ? replayOf(earlier) : 'KEY_REUSED';
+}
+
+function isRefusal(answer: Answer | undefined): boolean {
+  return answer !== undefined && answer !== 'KEY_REUSED' && !answer.decision.isAllowed;
+}

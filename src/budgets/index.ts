@@ -1,0 +1,12 @@
+export { Budget, budgetEntities, Hold } from './budget.entity.js';
+export { BudgetFieldsResolver, BudgetResolver } from './budget.resolver.js';
+export { BudgetType, HoldType } from './budget.types.js';
+export { budgetsHandlers, budgetsJobs } from './budgets.jobs.js';
+export { BudgetsService } from './budgets.service.js';
+export { CALL_BODIES, type CallBody, readCallBody } from './call-request.js';
+export { type Decision } from './decision.rules.js';
+export { type StoredHold } from './hold.queries.js';
+export { type CallAsked, HoldsService } from './holds.service.js';
+export { LimitCounts } from './limit-counts.js';
+export { PlanLimits } from './plan-limits.js';
+export { SettlingService } from './settling.service.js';

@@ -1,0 +1,59 @@
+import { DateTime } from 'luxon';
+import type { LimitPer } from './limit.rules.js';
+
+const MINUTE_MS = 60_000;
+
+/** The stretch in which a limit counts. */
+export interface LimitWindow {
+  readonly start: Date;
+  /** The first instant that is not in it; null for never. */
+  readonly end: Date | null;
+}
+
+/** The window of a limit that holds an instant, by the calendar of a zone; weeks begin on Monday. */
+export function windowAt(per: LimitPer, at: Date, timeZone: string): LimitWindow {
+  switch (per) {
+    case null:
+      return { start: new Date(0), end: null };
+
+    case 'MINUTE': {
+      const start = Math.floor(at.getTime() / MINUTE_MS) * MINUTE_MS;
+
+      return { start: new Date(start), end: new Date(start + MINUTE_MS) };
+    }
+
+    case 'HOUR': {
+      const start = DateTime.fromJSDate(at, { zone: timeZone }).startOf('hour');
+
+      return { start: start.toJSDate(), end: start.plus({ hours: 1 }).toJSDate() };
+    }
+
+    case 'DAY':
+      return between(at, timeZone, 'day');
+
+    case 'WEEK':
+      return between(at, timeZone, 'week');
+
+    case 'MONTH':
+      return between(at, timeZone, 'month');
+
+    default:
+      return per satisfies never;
+  }
+}
+
+/** Where the clock goes back over a midnight, a day begins at the earlier of the two, from whichever instant one asks. */
+function between(at: Date, timeZone: string, unit: 'day' | 'week' | 'month'): LimitWindow {
+  const local = DateTime.fromJSDate(at, { zone: timeZone }).startOf(unit);
+  const start = midnight(local);
+
+  return at < start
+    ? { start: midnight(local.minus({ [unit]: 1 })), end: start }
+    : { start, end: midnight(local.plus({ [unit]: 1 })) };
+}
+
+function midnight({ year, month, day, zoneName }: DateTime): Date {
+  const first = DateTime.fromObject({ year, month, day }, { zone: zoneName ?? 'UTC' });
+
+  return new Date(Math.min(...first.getPossibleOffsets().map(candidate => candidate.toMillis())));
+}
