@@ -115,7 +115,7 @@ export class CreditResolver {
   ) {
     return payload(CreditGrantRefundPayload, async () => {
       const { tenantId, ...asked } = input;
-      const target = await this.#below(scope, tenantId);
+      const target = await this.tenants.within(scope, tenantId);
       const { transaction, cost, replayed, ...read } = await this.credits.refund(target, {
         ...asked,
         amount: asked.amount ?? null,
@@ -175,7 +175,7 @@ export class CreditResolver {
     });
   }
 
-  /** Nobody grants or refunds its own credits but the platform: they come from somebody above. */
+  /** Nobody grants credits to itself but the platform: they come from somebody above. */
   async #below(scope: Scope, tenantId: string | null | undefined): Promise<Scope> {
     const target = await this.tenants.within(scope, tenantId);
     const lineage = await this.tenants.lineage(scope, target.tenantId);
