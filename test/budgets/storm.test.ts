@@ -38,9 +38,9 @@ describeOnBothBackends('budgets under many callers at once', ({ redisUrl }) => {
       });
 
       expect(faults).toEqual([]);
-      expect(Object.keys(done).sort()).toEqual(
-        expect.arrayContaining(['held', 'refused', 'settled', 'settled above', 'voided']),
-      );
+      // It has beaten against the limits: which other operations came about is for the dice and the scheduler.
+      expect(done['held']).toBeGreaterThan(0);
+      expect(done['refused']).toBeGreaterThan(0);
     },
     120_000,
   );
