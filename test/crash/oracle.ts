@@ -1,5 +1,8 @@
 // What the scenario must come to, by plain integer arithmetic over its list of events: no bucket, no rule and no library
-// of the product. Only erasable TypeScript and no import that runs, so that plain `node` can run this file too.
+// of the product. Only erasable TypeScript, so that plain `node` can run this folder too.
+import { exact, ONE, product, roundToCents, text, units } from './arithmetic.js';
+import { calledEvents, factsOfCalls } from './calls-oracle.js';
+import { factsOfCredits } from './credits-oracle.js';
 import type { CustomerName, EventGiven, MeterGiven, PriceGiven, SCENARIO } from './scenario.js';
 
 /** `key` names one thing that must be there once; `value` is what it must say, to the last digit. */
@@ -11,8 +14,6 @@ export interface Line {
 /** Everything that must be true in the end, by kind. */
 export type Facts = Readonly<Record<string, readonly Line[]>>;
 
-// Every quantity, price and product of the scenario is a whole number of 10^-36; a remainder would be an error below.
-const ONE = 10n ** 36n;
 const QUARTER_HOUR_MS = 900_000;
 
 /** How many of the three batches have been rated: at the issue of November, two. */
@@ -34,9 +35,12 @@ export function oracle(scenario: typeof SCENARIO): Facts {
   const { BATCHES, CUSTOMERS, ISSUES, METERS, OUTCOME, PRICES, VERSIONS } = scenario;
   const customers = Object.keys(CUSTOMERS) as CustomerName[];
 
+  // What calls have used comes in right after the first batch.
   const eventsOf = (customer: CustomerName, batches: number): EventGiven[] =>
-    BATCHES.slice(0, batches).flatMap(({ items }) =>
-      items.filter(item => item.customer === customer && item.fate === 'STORED'),
+    BATCHES.slice(0, batches).flatMap(({ items }, place) =>
+      [...items.filter(({ fate }) => fate === 'STORED'), ...(place === 0 ? calledEvents(scenario.CALLS) : [])].filter(
+        item => item.customer === customer,
+      ),
     );
 
   /** The running quantity of one price at an instant: over all its models, each counted by itself. */
@@ -200,6 +204,11 @@ export function oracle(scenario: typeof SCENARIO): Facts {
   }));
 
   return {
+    ...factsOfCalls(
+      scenario,
+      customers.flatMap(customer => eventsOf(customer, AT_END)),
+    ),
+    ...factsOfCredits(scenario),
     events: customers.flatMap(customer =>
       eventsOf(customer, AT_END).map(({ id, time, properties }) => ({
         key: `${customer} ${id}`,
@@ -234,12 +243,15 @@ export function oracle(scenario: typeof SCENARIO): Facts {
       { key: 'invoice.drafted', value: `${invoices.length} times` },
       { key: 'invoice.issued', value: `${invoices.length} times` },
       { key: 'webhook_delivery.queued', value: `${firings.length + invoices.length} times` },
+      { key: 'credit_grant.created', value: '2 times' },
+      { key: 'credit_grant.expired', value: '1 times' },
     ],
     // Told at least once, and nothing left to tell.
     facts: [
       { key: 'outbox', value: '0 facts' },
       { key: 'deliveries asked for', value: String(firings.length + invoices.length) },
       { key: 'claims in the intake', value: '0' },
+      { key: 'entries that wait at windows', value: '0' },
       { key: 'tenants asked to be settled', value: String(customers.length) },
       { key: 'tenants asked to be rated', value: String(customers.length) },
     ],
@@ -327,43 +339,4 @@ function pick<T>(versions: readonly T[], version: number): T {
   }
 
   return found;
-}
-
-/** Half-even to the second decimal. */
-function roundToCents(amount: bigint): bigint {
-  const cent = ONE / 100n;
-  const size = amount < 0n ? -amount : amount;
-  const [whole, rest] = [size / cent, size % cent];
-  const up = rest * 2n > cent || (rest * 2n === cent && whole % 2n === 1n);
-  const rounded = (whole + (up ? 1n : 0n)) * cent;
-
-  return amount < 0n ? -rounded : rounded;
-}
-
-/** A plain decimal in units of 10^-36. */
-function units(decimal: string): bigint {
-  const [whole = '0', fraction = ''] = decimal.replace('-', '').split('.');
-  const size = BigInt(whole) * ONE + BigInt(fraction.padEnd(36, '0'));
-
-  return decimal.startsWith('-') ? -size : size;
-}
-
-function product(a: bigint, b: bigint): bigint {
-  return exact(a * b, ONE);
-}
-
-function exact(dividend: bigint, divisor: bigint): bigint {
-  if (dividend % divisor !== 0n) {
-    throw new Error('the scenario has a quotient that 36 decimals do not hold');
-  }
-
-  return dividend / divisor;
-}
-
-/** Back to a plain decimal without trailing zeros. */
-function text(amount: bigint): string {
-  const size = amount < 0n ? -amount : amount;
-  const fraction = (size % ONE).toString().padStart(36, '0').replace(/0+$/, '');
-
-  return `${amount < 0n ? '-' : ''}${size / ONE}${fraction ? `.${fraction}` : ''}`;
 }

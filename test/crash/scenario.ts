@@ -1,8 +1,5 @@
-// What the crash test does, as data and as a flow of real service calls. The oracle reads the same data and shares no
-// code with the product. Only erasable TypeScript and no import that runs, so that plain `node` can run this file too.
-import type { App } from '../../src/app.js';
-import type { Fact, Scope } from '../../src/platform/index.js';
-
+// What the crash test does, as data. The oracle reads the same data and shares no code with the product. Only erasable
+// TypeScript, so that plain `node` can run this folder too.
 /** The customers, with their billing periods as instants, written down by hand. */
 const CUSTOMERS = {
   acme: {
@@ -40,9 +37,10 @@ const METERS: Readonly<Record<MeterName, MeterGiven>> = {
   tokens: { eventType: 'llm.request', aggregation: 'SUM', valueProperty: 'tokens', dimension: 'model' },
   users: { eventType: 'llm.request', aggregation: 'UNIQUE_COUNT', valueProperty: 'user', dimension: null },
   seats: { eventType: 'seats.seen', aggregation: 'MAX', valueProperty: 'seats', dimension: null },
+  runs: { eventType: 'agent.run', aggregation: 'SUM', valueProperty: 'units', dimension: null },
 };
 
-export type MeterName = 'tokens' | 'users' | 'seats';
+export type MeterName = 'tokens' | 'users' | 'seats' | 'runs';
 
 type ModelGiven =
   | {
@@ -107,6 +105,17 @@ const PRICES: readonly PriceGiven[] = [
     versions: [
       { amount: '7.255', per: '1' },
       { amount: '7.125', per: '1' },
+    ],
+  },
+  {
+    // Every run is of the second half of November and later: what a budget counts as it comes in is what is billed.
+    name: 'Runs',
+    meter: 'runs',
+    model: null,
+    kind: 'UNIT',
+    versions: [
+      { amount: '0.5', per: '1' },
+      { amount: '0.025', per: '1' },
     ],
   },
   {
@@ -181,6 +190,15 @@ const talk = (
   fate: Fate = 'STORED',
 ) => ({ id, customer, type, time, subject, properties: {}, fate });
 
+const run = (id: string, customer: CustomerName, time: string, count: string, fate: Fate = 'STORED') => ({
+  id,
+  customer,
+  type: 'agent.run',
+  time,
+  properties: { units: count },
+  fate,
+});
+
 /** Three batches: two within November, and one that comes after November was invoiced. */
 const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
   {
@@ -202,6 +220,9 @@ const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
       talk('o1', 'acme', 'chat.resolved', '2026-11-05T10:00:00.000Z', 'first'),
       talk('o2', 'acme', 'chat.resolved', '2026-11-06T10:00:00.000Z', 'first'),
       talk('o2', 'acme', 'chat.resolved', '2026-11-06T10:00:00.000Z', 'first', 'DUPLICATE'),
+      // Used without asking before: budgets count it all the same.
+      run('r1', 'acme', '2026-11-18T08:00:00.000Z', '8'),
+      run('r2', 'yeti', '2026-11-19T08:00:00.000Z', '4'),
       // Not a day old yet.
       talk('o3', 'acme', 'chat.resolved', '2026-11-19T18:00:00.000Z', 'second'),
       request('y1', 'yeti', '2026-10-31T18:15:00.000Z', { model: 'mini', tokens: '1000000.5', user: 'pema' }),
@@ -234,11 +255,100 @@ const BATCHES: readonly [BatchGiven, BatchGiven, BatchGiven] = [
       request('a8', 'acme', '2026-11-10T09:00:00.000Z', { model: 'large', tokens: '400.000000000002', user: 'fay' }),
       request('a9', 'acme', '2026-12-02T09:00:00.000Z', { model: 'small', tokens: '10000.125', user: 'ann' }),
       request('a5', 'acme', '2026-11-25T10:00:00.000Z', { model: 'mini', tokens: '1', user: 'dot' }, 'CONFLICT'),
+      run('r3', 'acme', '2026-11-26T10:00:00.000Z', '16'),
       // Takes back what is on November's invoice.
       talk('o8', 'acme', 'chat.reopened', '2026-11-12T10:00:00.000Z', 'first'),
     ],
   },
 ];
+
+/** How a call that was asked for ends. */
+export interface CallEndGiven {
+  readonly as: 'SETTLED' | 'VOIDED' | 'EXPIRED';
+  readonly at: string;
+  /** What it has used, and when that was told. A call that has expired can be told of late. */
+  readonly used?: { readonly id: string; readonly units: string; readonly at: string };
+}
+
+export interface CallGiven {
+  /** Its idempotency key. */
+  readonly key: string;
+  /** At most, of the meter `runs`. */
+  readonly units: string;
+  readonly expiresInSeconds: number;
+  /** Whoever asked hears nothing, and asks again; and so does whoever settles. */
+  readonly isRepeated?: boolean;
+  readonly end: CallEndGiven;
+}
+
+/**
+ * Acme asks before it runs, right after the first batch, in the same second. Both budgets count runs only: what all of this holds at a time leaves
+ * so little of Acme's that nothing may leak.
+ */
+const CALLS: {
+  readonly customer: CustomerName;
+  readonly askedAt: string;
+  /** Acme's for each month of UTC, and the platform's for ever. */
+  readonly budgets: Readonly<Record<'acme' | 'platform', { readonly amount: string; readonly per: 'MONTH' | null }>>;
+  readonly calls: readonly CallGiven[];
+} = {
+  customer: 'acme',
+  askedAt: '2026-11-20T12:00:00.000Z',
+  budgets: { acme: { amount: '6', per: 'MONTH' }, platform: { amount: '10', per: null } },
+  calls: [
+    {
+      key: 'less',
+      units: '40',
+      expiresInSeconds: 600,
+      isRepeated: true,
+      end: {
+        as: 'SETTLED',
+        at: '2026-11-20T12:00:00.000Z',
+        used: { id: 'c1', units: '30', at: '2026-11-20T12:00:00.000Z' },
+      },
+    },
+    {
+      key: 'more',
+      units: '20',
+      expiresInSeconds: 600,
+      end: {
+        as: 'SETTLED',
+        at: '2026-11-20T12:00:00.000Z',
+        used: { id: 'c2', units: '24.4', at: '2026-11-20T12:00:00.000Z' },
+      },
+    },
+    {
+      key: 'none',
+      units: '100',
+      expiresInSeconds: 600,
+      end: { as: 'VOIDED', at: '2026-11-20T12:00:00.000Z' },
+    },
+    {
+      key: 'late',
+      units: '60',
+      expiresInSeconds: 60,
+      end: {
+        as: 'EXPIRED',
+        at: '2026-11-20T12:30:00.000Z',
+        used: { id: 'c3', units: '12', at: '2026-11-20T12:30:00.000Z' },
+      },
+    },
+  ],
+};
+
+/**
+ * Acme's credits in US dollars, for runs only. Runs burn them as they are accepted, and a burn of somebody who bills comes on
+ * top. The promotional ones burn first, for they expire; of that burn a part is given back, first to the last of the grants
+ * that paid. Some promotional ones are left when they expire.
+ */
+const CREDITS = {
+  customer: 'acme',
+  promotional: { amount: '3.36', expiresAt: '2027-01-02T00:00:00.000Z' },
+  paid: { amount: '20', at: '2026-11-20T12:40:00.000Z' },
+  burn: { reference: 'an extra', amount: '2', at: '2026-11-20T12:41:00.000Z' },
+  reversal: { reference: 'a complaint', amount: '1.2', at: '2026-11-20T12:42:00.000Z' },
+  expireAt: '2027-01-03T00:02:00.000Z',
+} as const;
 
 /** When each customer's periods are issued, in the order in which the issuer's numbers are given. */
 const ISSUES = [
@@ -249,7 +359,18 @@ const ISSUES = [
 ] as const;
 
 /** All of the above, for the oracle. */
-export const SCENARIO = { CUSTOMERS, VERSIONS, METERS, PRICES, OUTCOME, ALERT, BATCHES, ISSUES } as const;
+export const SCENARIO = {
+  CUSTOMERS,
+  VERSIONS,
+  METERS,
+  PRICES,
+  OUTCOME,
+  ALERT,
+  BATCHES,
+  CALLS,
+  CREDITS,
+  ISSUES,
+} as const;
 
 /** The ids that the set-up made. */
 export interface Ids {
@@ -257,274 +378,5 @@ export interface Ids {
   readonly customers: Readonly<Record<CustomerName, string>>;
   readonly meters: Readonly<Record<MeterName, string>>;
   readonly alert: string;
-}
-
-/** Moves the app's clock to an instant, and never back. */
-export type Clock = (at: string) => void;
-
-/** Makes everything that stands before the first event. Run once, in the template that every point is cloned from. */
-export async function setUp(app: App, platform: string, clock: Clock, work: Work): Promise<Ids> {
-  clock('2026-10-01T00:00:00.000Z');
-  const { tenants, catalog, pricing, contracts, outcomeRules, webhooks, alerts, rating } = app.services;
-  const scope = (tenantId = platform): Scope => app.scopeOf(tenantId, { kind: 'cli', id: 'set-up' });
-  await tenants.createPlatform(scope(), { name: 'Platform', currency: 'USD', timeZone: 'UTC', region: 'eu' });
-  const customers: Record<string, string> = {};
-  const meters: Record<string, string> = {};
-
-  for (const [key, { name, timeZone }] of Object.entries(CUSTOMERS)) {
-    const { tenant } = await tenants.create(scope(), {
-      parentId: null,
-      kind: 'CUSTOMER',
-      name,
-      currency: 'USD',
-      timeZone,
-      region: 'eu',
-      idempotencyKey: key,
-    });
-    customers[key] = tenant.id;
-  }
-
-  for (const [key, { dimension, ...meter }] of Object.entries(METERS)) {
-    const made = await catalog.createMeter(scope(), {
-      ...meter,
-      key,
-      filter: '',
-      unit: 'unit',
-      dimensions: dimension ? [{ name: dimension, property: dimension }] : [],
-      idempotencyKey: key,
-    });
-    meters[key] = made.meter.id;
-  }
-
-  const { book } = await pricing.createBook(scope(), { name: 'List', currency: 'USD', idempotencyKey: 'book' });
-
-  const publish = async (index: number): Promise<void> => {
-    const { version } = await pricing.createVersion(scope(), {
-      priceBookId: book.id,
-      prices: PRICES.map(price => ({
-        meterId: meters[price.meter] ?? '',
-        name: price.name,
-        pattern: patternOf(price),
-        terms: termsJson(price.kind, price.versions[index] ?? {}),
-      })),
-      idempotencyKey: `version ${index}`,
-    });
-    await pricing.publish(scope(), { versionId: version.id, effectiveAt: new Date(VERSIONS[index] ?? '') });
-  };
-  await publish(0);
-  const { rule } = await outcomeRules.create(scope(), {
-    priceBookId: book.id,
-    key: OUTCOME.key,
-    name: 'Resolved conversation',
-    idempotencyKey: 'rule',
-  });
-  const { version: ruleVersion } = await outcomeRules.createVersion(scope(), {
-    outcomeRuleId: rule.id,
-    terms: outcomeTerms(),
-    idempotencyKey: 'rule version',
-  });
-  await outcomeRules.publish(scope(), { versionId: ruleVersion.id, effectiveAt: null });
-
-  for (const [key, buyerId] of Object.entries(customers)) {
-    await contracts.create(scope(), {
-      buyerId,
-      priceBookId: book.id,
-      startsAt: new Date(CUSTOMERS[key as CustomerName].periods[0][0]),
-      graceHours: 24,
-      idempotencyKey: key,
-    });
-    // Nobody listens there and nothing is posted: what counts is that each message is queued once.
-    await webhooks.createEndpoint(scope(buyerId), {
-      url: 'http://127.0.0.1:9/hook',
-      eventTypes: ['spend_alert.triggered', 'invoice.issued'],
-      idempotencyKey: key,
-    });
-  }
-
-  const { alert } = await alerts.create(
-    scope(customers['acme']),
-    { ...ALERT, name: 'Spend', idempotencyKey: 'alert' },
-    rating,
-  );
-
-  // What the set-up asks for is done before the flow begins, but for its last change of prices.
-  await workOff(app, scope, work);
-  await publish(1);
-
-  return { platform, customers: customers as Ids['customers'], meters: meters as Ids['meters'], alert: alert.id };
-}
-
-/** Does what a fact asks for, in the scope of its tenant. */
-export type Work = (fact: Fact, scope: Scope) => Promise<void>;
-
-/** Tells every fact, and does what those ask for that stay until it is done: from one to the next, until none is left. */
-async function workOff(app: App, scope: (tenantId: string) => Scope, work: Work): Promise<void> {
-  for (;;) {
-    while ((await app.relay.relayOnce()) > 0) {
-      // again
-    }
-
-    const { rows } = await app.relayPool.query<{ id: string; tenant_id: string } & Pick<Fact, 'topic' | 'payload'>>(
-      'select id::text, tenant_id, topic, payload from outbox order by id limit 1',
-    );
-    const [row] = rows;
-
-    if (!row) {
-      return;
-    }
-
-    const { id, tenant_id: tenantId, topic, payload } = row;
-    await work({ id, tenantId, topic, payload, handedOver: 1 }, scope(tenantId));
-  }
-}
-
-/**
- * Ingest, rate and issue: the flow that is killed at every statement, and that is run again from its beginning
- * afterwards, as clients resend and jobs are repeated. Throws when an answer is not what it must be at any try.
- */
-export async function runFlow(app: App, ids: Ids, clock: Clock, work: Work): Promise<void> {
-  const scope = (tenantId: string): Scope => app.scopeOf(tenantId, { kind: 'job', id: 'crash-test' });
-  const relay = async (): Promise<void> => {
-    while ((await app.relay.relayOnce()) > 0) {
-      // again
-    }
-  };
-  const ingest = async (batch: BatchGiven): Promise<void> => {
-    clock(batch.at);
-    const raw = batch.items.map(({ id, customer, type, time, subject, properties }) => ({
-      id,
-      type,
-      time,
-      ...(subject ? { subject } : {}),
-      tenant: ids.customers[customer],
-      properties,
-    }));
-    const receipt = await app.services.usage.accept(scope(ids.platform), raw, { keyId: 'key', isDryRun: false });
-    checkReceipt(batch, receipt);
-    await relay();
-  };
-  const settle = async (...customers: CustomerName[]): Promise<void> => {
-    for (const customer of customers) {
-      await app.services.outcomes.settle(scope(ids.customers[customer]));
-    }
-
-    await relay();
-  };
-  const rate = async (...customers: CustomerName[]): Promise<void> => {
-    // Rating would judge what is due as well; jobs do it first.
-    await settle(...customers);
-
-    for (const customer of customers) {
-      await app.services.rating.rate(scope(ids.customers[customer]));
-    }
-
-    await relay();
-  };
-  const issue = async (index: number): Promise<void> => {
-    const given = ISSUES[index];
-
-    if (!given) {
-      throw new Error(`no issue ${index}`);
-    }
-
-    clock(given.at);
-    const own = (): Scope => scope(ids.customers[given.customer]);
-    const start = Date.parse(CUSTOMERS[given.customer].periods[given.period][0]);
-    const { invoicing } = app.services;
-    const invoices = await invoicing.list(own(), { first: 100, after: null });
-    const invoice = invoices.find(({ periodStart }) => periodStart.getTime() === start);
-
-    if (!invoice) {
-      throw new Error(`${given.customer} has no invoice of period ${given.period}`);
-    }
-
-    if (given.by === 'JOB') {
-      await invoicing.close(own(), invoice.id);
-    } else {
-      await invoicing.issue(own(), { invoiceId: invoice.id, acceptUnpriced: false, idempotencyKey: `issue ${index}` });
-    }
-
-    await relay();
-  };
-  const [first, second, late] = BATCHES;
-
-  await ingest(first);
-  await settle('acme', 'yeti');
-  // The prices changed last: that both are rated is up to the facts.
-  await workOff(app, scope, work);
-  await ingest(second);
-  await rate('acme', 'yeti');
-  await issue(0);
-  await issue(1);
-  await ingest(late);
-  await rate('acme');
-  await issue(2);
-  await issue(3);
-}
-
-/** What was stored by an earlier try counts as a duplicate; conflicts and refusals are the same at every try. */
-function checkReceipt(
-  batch: BatchGiven,
-  receipt: {
-    readonly accepted: number;
-    readonly duplicates: readonly number[];
-    readonly conflicts: readonly { readonly index: number }[];
-    readonly rejected: readonly { readonly index: number }[];
-  },
-): void {
-  const places = (...fates: Fate[]): string =>
-    batch.items.flatMap(({ fate }, index) => (fates.includes(fate) ? [index] : [])).join();
-  const told = (items: readonly { readonly index: number }[]): string => items.map(({ index }) => index).join();
-  const isFirst = receipt.accepted > 0;
-  const duplicates = isFirst ? places('DUPLICATE') : places('DUPLICATE', 'STORED');
-  const stored = batch.items.filter(({ fate }) => fate === 'STORED').length;
-
-  if (
-    receipt.accepted !== (isFirst ? stored : 0) ||
-    receipt.duplicates.join() !== duplicates ||
-    told(receipt.conflicts) !== places('CONFLICT') ||
-    told(receipt.rejected) !== places('REJECTED')
-  ) {
-    throw new Error(`the batch of ${batch.at} was answered ${JSON.stringify(receipt)}`);
-  }
-}
-
-function outcomeTerms(): unknown {
-  const { price, amount, claim, reversal, maturationHours, reversalHours } = OUTCOME;
-
-  return {
-    claim: { eventType: claim, filter: '' },
-    maturationHours,
-    dedupe: { scope: 'SUBJECT', windowHours: null },
-    reversal: { clause: { eventType: reversal, filter: '' }, windowHours: reversalHours },
-    prices: [{ name: price, currency: 'USD', pattern: {}, terms: { model: 'UNIT', unitAmount: amount } }],
-  };
-}
-
-function patternOf({ model }: PriceGiven): Readonly<Record<string, string>> {
-  return model ? { model } : {};
-}
-
-function termsJson(kind: string, given: Readonly<Record<string, string>>): unknown {
-  const { amount, per, size, free, upTo, below, above, flat } = given;
-
-  switch (kind) {
-    case 'GRADUATED':
-      return {
-        model: kind,
-        tiers: [
-          { upTo, unitAmount: below },
-          { upTo: null, unitAmount: above, flatAmount: flat },
-        ],
-      };
-
-    case 'FLAT':
-      return { model: kind, flatAmount: amount };
-
-    case 'PACKAGE':
-      return { model: kind, packageAmount: amount, packageSize: size, freeUnits: free };
-
-    default:
-      return { model: kind, unitAmount: amount, per };
-  }
+  readonly budgets: Readonly<Record<'acme' | 'platform', string>>;
 }

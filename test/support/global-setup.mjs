@@ -48,7 +48,7 @@ async function startRedis(servers) {
 }
 
 /** The URL of a Redis of our own that keeps nothing and ends with this process, or `null` where none is installed. */
-async function spawnRedis(servers) {
+export async function spawnRedis(servers) {
   if (spawnSync('redis-server', ['--version']).status !== 0) {
     return null;
   }
