@@ -127,6 +127,7 @@ export async function sealCharges(tx: Scope, invoiceId: string, chargeIds: reado
 /** A receipt as it is kept. */
 export interface ReceiptRow {
   readonly id: string;
+  readonly tenantId: string;
   readonly chargeId: string;
   /** Among the receipts of its charge, from 1. */
   readonly position: number;
@@ -139,7 +140,7 @@ export interface ReceiptRow {
   readonly sealedAt: Date;
 }
 
-const READ = `id, charge_id as "chargeId", position, outcome_id as "outcomeId", invoice_id as "invoiceId",
+const READ = `id, tenant_id as "tenantId", charge_id as "chargeId", position, outcome_id as "outcomeId", invoice_id as "invoiceId",
   trim_scale(amount)::text as amount, body, hash, sealed_at as "sealedAt"`;
 
 /** Where a receipt stands on its invoice. */
@@ -188,4 +189,14 @@ export async function outcomeReceiptPage(tx: Scope, outcomeId: string, args: Pag
     `select ${READ} from outcome_receipt where tenant_id = $1 and outcome_id = $2 and id > $3 order by id limit $4`,
     [tx.tenantId, outcomeId, after ?? '', limit],
   );
+}
+
+/** A receipt of the transaction's tenant by its id; null for any other. */
+export async function receiptById(tx: Scope, id: string): Promise<ReceiptRow | null> {
+  const [row] = await query<ReceiptRow>(tx, `select ${READ} from outcome_receipt where tenant_id = $1 and id = $2`, [
+    tx.tenantId,
+    id,
+  ]);
+
+  return row ?? null;
 }

@@ -1,5 +1,5 @@
 import { Arg, Authorized, Ctx, FieldResolver, Int, Resolver, Root } from 'type-graphql';
-import { OutcomeType } from '../outcomes/index.js';
+import { type AgreedRules, OutcomeRuleVersionType, OutcomeType } from '../outcomes/index.js';
 import { AFTER, connection, FIRST, scopeFor, type GraphqlContext } from '../platform/index.js';
 import { InvoiceType } from './invoice.types.js';
 import { placeText } from './outcome-receipt.queries.js';
@@ -44,5 +44,19 @@ export class OutcomeReceiptsResolver {
     const rows = await this.service.ofOutcome(scopeFor(scope, outcome.tenantId), outcome.id, { first, after });
 
     return connection(rows, first, row => row.id, OutcomeReceiptType.from);
+  }
+}
+
+@Resolver(() => OutcomeReceiptType)
+export class ReceiptVersionResolver {
+  constructor(private readonly agreed: AgreedRules) {}
+
+  @Authorized('pricing:read')
+  @FieldResolver(() => OutcomeRuleVersionType, {
+    nullable: true,
+    description: 'The version of the rule that its charge was priced by, as its tenant and the seller agreed.',
+  })
+  outcomeRuleVersion(@Root() receipt: OutcomeReceiptType, @Ctx() { scope }: GraphqlContext) {
+    return this.agreed.versionOf(scope, receipt.tenantId, receipt.versionId);
   }
 }

@@ -1,16 +1,14 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { decimal } from '../money/index.js';
-import { connectionOf, MoneyType } from '../platform/index.js';
+import { connectionOf, MoneyType, Node } from '../platform/index.js';
 import type { ReceiptRow } from './outcome-receipt.queries.js';
 
 @ObjectType('OutcomeReceipt', {
+  implements: Node,
   description:
     'What one outcome has in one charge of an issued invoice; never changed. Those of a charge sum to its exact amount.',
 })
-export class OutcomeReceiptType {
-  @Field(() => ID, { description: 'Its id, in its body too.' })
-  id!: string;
-
+export class OutcomeReceiptType extends Node {
   @Field(() => ID, { description: 'The invoice.' })
   invoiceId!: string;
 
@@ -43,10 +41,19 @@ export class OutcomeReceiptType {
   @Field(() => Date, { description: 'When its invoice was issued.' })
   sealedAt!: Date;
 
-  static from(row: ReceiptRow): OutcomeReceiptType {
-    const { currency } = JSON.parse(row.body) as { readonly currency: string };
+  tenantId!: string;
 
-    return Object.assign(new OutcomeReceiptType(), { ...row, amount: MoneyType.of(decimal(row.amount), currency) });
+  /** The version of the rule that its charge was priced by. */
+  versionId!: string;
+
+  static from(row: ReceiptRow): OutcomeReceiptType {
+    const { currency, versionId } = JSON.parse(row.body) as { readonly currency: string; readonly versionId: string };
+
+    return Object.assign(new OutcomeReceiptType(), {
+      ...row,
+      versionId,
+      amount: MoneyType.of(decimal(row.amount), currency),
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { Invoice } from './invoice.entity.js';
 import {
   invoiceReceiptPage,
   outcomeReceiptPage,
+  receiptById,
   receiptsAfter,
   type ReceiptPlace,
   type ReceiptRow,
@@ -21,6 +22,11 @@ export class ReceiptsService {
   /** Receipts of an outcome of the scope's tenant, the earliest first: up to `first` + 1. */
   async ofOutcome(scope: Scope, outcomeId: string, args: PageArguments): Promise<ReceiptRow[]> {
     return inTransaction(scope, tx => outcomeReceiptPage(tx, outcomeId, args));
+  }
+
+  /** The receipt with this id; null where the transaction's tenant has none. */
+  async byId(tx: Scope, id: string): Promise<ReceiptRow | null> {
+    return receiptById(tx, id);
   }
 
   /** All receipts of an invoice in the same order, page by page. Refuses one that the scope's tenant has not. */

@@ -194,11 +194,10 @@ export interface ReplacedUsage {
  * keeps out. One of a test environment stands for its usage too, though it costs nothing.
  */
 const REPLACED = `from usage_value v
-  join usage_event u on u.tenant_id = v.tenant_id and u.id = v.id and u.source = v.source
   where v.tenant_id = $1 and v.time >= $2 and v.time < $3 and v.meter_id = any ($4::text[]) and exists (
     select from unnest($4::text[], $5::text[]) as f (meter_id, version_id)
     join outcome o on o.tenant_id = $1 and o.version_id = f.version_id
-    where f.meter_id = v.meter_id and o.subject = u.subject and o.judged_state = 'MATURED' and o.cap is null)`;
+    where f.meter_id = v.meter_id and o.subject = v.subject and o.judged_state = 'MATURED' and o.cap is null)`;
 
 /** The values that outcomes stand for, so that they are not charged as usage, added up by segment. */
 export async function replacedUsage(

@@ -92,13 +92,18 @@ export function byTarget<T extends { readonly event: OutcomeEvent }>(
 
 /** The place of the first in a list, sorted by time, that is not before an instant; its length where all are. */
 export function placeFrom<T>(list: readonly T[], instant: Date, timeOf: (item: T) => Date): number {
+  return placeBehind(list, item => timeOf(item) < instant);
+}
+
+/** The place behind those for which something holds that holds for none after them. */
+export function placeBehind<T>(list: readonly T[], isBefore: (item: T) => boolean): number {
   let [low, high] = [0, list.length];
 
   while (low < high) {
     const middle = (low + high) >>> 1;
     const item = list[middle];
 
-    if (item !== undefined && timeOf(item) < instant) {
+    if (item !== undefined && isBefore(item)) {
       low = middle + 1;
     } else {
       high = middle;
@@ -111,6 +116,18 @@ export function placeFrom<T>(list: readonly T[], instant: Date, timeOf: (item: T
 /** The place behind the last that is not after an instant. */
 export function placeAfter<T>(list: readonly T[], instant: Date, timeOf: (item: T) => Date): number {
   return placeFrom(list, new Date(instant.getTime() + 1), timeOf);
+}
+
+/** For each place of a list, and for the one behind it, the first from there on that is so; its length for none. */
+export function nextOf<T>(list: readonly T[], is: (item: T) => boolean): readonly number[] {
+  const next: number[] = Array.from({ length: list.length + 1 }, () => list.length);
+
+  for (let place = list.length - 1; place >= 0; place -= 1) {
+    const item = list[place];
+    next[place] = item !== undefined && is(item) ? place : (next[place + 1] ?? list.length);
+  }
+
+  return next;
 }
 
 function nameOf(eventType: string, whose: Whose): string {

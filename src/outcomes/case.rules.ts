@@ -1,6 +1,7 @@
 import { type Decimal, decimal, divide, ZERO } from '../money/index.js';
 import { type Case, caseOf, type Claim, claimsOf, after } from './claim.rules.js';
 import { type Aftermath, aftermathOf } from './ending.rules.js';
+import { joinedFacts, NO_FACTS } from './fact-run.rules.js';
 import type { CaseFacts, Verdict } from './outcome.rules.js';
 import { type Qualified, qualify } from './qualification.rules.js';
 
@@ -179,6 +180,7 @@ function verdictOf(all: Case, standing: Standing, superseding: string | null): V
   const { event, version, contract } = claim;
   const { state, reason, dueAt } = stateOf(all, standing, superseding);
   const key = dedupeKeyOf(claim);
+  const facts = joinedFacts(qualified.facts, aftermath?.facts ?? NO_FACTS);
   const isEnded = state === 'REJECTED' || state === 'EXPIRED' || state === 'REVERSED';
 
   return {
@@ -209,7 +211,8 @@ function verdictOf(all: Case, standing: Standing, superseding: string | null): V
     reimbursement: state === 'REVERSED' ? reimbursementOf(standing) : ZERO,
     attributes: qualified.attributes,
     agents: qualified.agents,
-    factIds: [...qualified.factIds, ...(aftermath?.factIds ?? [])],
+    factIds: facts.named,
+    otherFacts: facts.others,
   };
 }
 

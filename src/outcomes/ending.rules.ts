@@ -1,9 +1,11 @@
 import { propertyAt } from '../catalog/property.rules.js';
-import { decimal, type Decimal, ZERO } from '../money/index.js';
+import { type Decimal, ZERO } from '../money/index.js';
 import { byTarget, placeFrom } from './case-index.rules.js';
 import { after, type Case, type Claim, factOf, isSame, numberOf } from './claim.rules.js';
+import { type Facts, factsOfKind, joinedFacts, namedFacts } from './fact-run.rules.js';
 import type { OutcomeEvent } from './outcome.rules.js';
 import type { Qualified } from './qualification.rules.js';
+import { byAt, type Return, ReturnList, type SentReturn, type Taken } from './return-list.rules.js';
 import { isHeard } from './verification.rules.js';
 
 /** What came after a claim that counts: what was taken back of it, and what is held. */
@@ -16,8 +18,8 @@ export interface Aftermath {
   readonly note: 'PARTIAL_WITHOUT_VALUE' | 'REVERSAL_INVALID' | 'PARTLY_REVERSED' | null;
   /** Until when a dispute holds it; null when none does. */
   readonly heldUntil: Date | null;
-  /** When it changes by itself other than by maturing; null when never. */
-  readonly factIds: readonly string[];
+  /** The facts that say so. */
+  readonly facts: Facts;
 }
 
 /** What takes an outcome back. */
@@ -25,19 +27,6 @@ export interface Ending {
   readonly at: Date;
   readonly reason: 'REVERSED' | 'GUARANTEE' | 'DISPUTE_ACCEPTED' | 'DISPUTE_UNANSWERED';
   readonly fact: string;
-}
-
-/** A fact that takes back all of an outcome, or a part of its value. */
-interface Return {
-  readonly at: Date;
-  readonly fact: string;
-  /** Null for all; 'INVALID' where the event names an amount that is none. */
-  readonly amount: Decimal | 'INVALID' | null;
-}
-
-/** One that was told by event. */
-interface SentReturn extends Return {
-  readonly event: OutcomeEvent;
 }
 
 interface Held {
@@ -52,35 +41,43 @@ const RANK = ['REVERSED', 'GUARANTEE', 'DISPUTE_ACCEPTED', 'DISPUTE_UNANSWERED']
 /** What the facts after a claim do to it. */
 export function aftermathOf(all: Case, qualified: Qualified): Aftermath {
   const { claim, worth } = qualified;
-  const returns = returnsOf(all, claim);
-  const parts = partsOf(returns, worth.value);
   const disputes = qualified.standing === 'PASSED' ? disputesOf(all, qualified) : noDispute;
-  const [ending = null] = [...parts.endings, ...guaranteesOf(all, claim), ...disputes.endings].sort(
-    (a, b) => a.at.getTime() - b.at.getTime() || RANK.indexOf(a.reason) - RANK.indexOf(b.reason),
-  );
-  const taken = parts.parts.filter(({ at }) => !ending || at <= ending.at);
-  const takenBack = taken.reduce((total, { amount }) => total.plus(amount), ZERO);
+  const [other = null] = [...guaranteesOf(all, claim), ...disputes.endings].sort(byRank);
+  const taken = takenOf(all, claim, worth.value, other?.at ?? null);
+  const [ending = null] = [
+    ...(taken.ending ? [{ ...taken.ending, reason: 'REVERSED' as const }] : []),
+    ...(other ? [other] : []),
+  ].sort(byRank);
 
   return {
     ending,
-    takenBack,
-    note: parts.fault ?? (taken.length > 0 ? 'PARTLY_REVERSED' : null),
+    takenBack: taken.parts,
+    note: taken.fault ?? (taken.runs.length > 0 ? 'PARTLY_REVERSED' : null),
     heldUntil: ending ? null : disputes.heldUntil,
-    factIds: [...taken.map(({ fact }) => fact), ...disputes.facts, ...(ending ? [ending.fact] : [])],
+    facts: joinedFacts(factsOfKind(taken.runs), namedFacts(...disputes.facts, ...(ending ? [ending.fact] : []))),
   };
 }
 
-const noDispute: Held = { endings: [], heldUntil: null, facts: [] };
+function byRank(a: Ending, b: Ending): number {
+  return a.at.getTime() - b.at.getTime() || RANK.indexOf(a.reason) - RANK.indexOf(b.reason);
+}
 
-/** Reversals by event and by mutation, within the window that the rule leaves for them, in order, one by one. */
-function* returnsOf({ index }: Case, { event, version, acts }: Claim): Generator<Return> {
+const noDispute: Held = { endings: [], heldUntil: null, facts: [] };
+const nothingTaken: Taken = { ending: null, parts: ZERO, runs: [], fault: null };
+
+/**
+ * What reversals by event and by mutation take, within the window that the rule leaves for them and until something else
+ * takes the outcome back.
+ */
+function takenOf({ index }: Case, { event, version, acts }: Claim, value: Decimal | null, endsAt: Date | null): Taken {
   const { reversal } = version.terms;
 
   if (!reversal) {
-    return;
+    return nothingTaken;
   }
 
-  const until = after(event.time, reversal.windowHours);
+  const closesAt = after(event.time, reversal.windowHours);
+  const until = endsAt && endsAt < closesAt ? endsAt : closesAt;
   const { clause, amountProperty, targetProperty, sentBy } = reversal;
   const { subject } = event;
   const aimed =
@@ -108,30 +105,9 @@ function* returnsOf({ index }: Case, { event, version, acts }: Claim): Generator
         : [],
     )
     .sort(byAt);
-  let next = 0;
+  const list = index.made(aimed, 'returns', () => new ReturnList(aimed));
 
-  for (let place = placeFrom(aimed, event.time, ({ at }) => at); place < aimed.length; place += 1) {
-    const sent = aimed[place];
-
-    if (!sent || sent.at > until) {
-      break;
-    }
-
-    for (let act = told[next]; act && byAt(act, sent) < 0; act = told[next]) {
-      yield act;
-      next += 1;
-    }
-
-    if (!isSame(sent.event, event)) {
-      yield sent;
-    }
-  }
-
-  yield* told.slice(next);
-}
-
-function byAt(a: Pick<Return, 'at' | 'fact'>, b: Pick<Return, 'at' | 'fact'>): number {
-  return a.at.getTime() - b.at.getTime() || (a.fact < b.fact ? -1 : 1);
+  return list.takenOf(value, event, { from: event.time, until, told });
 }
 
 /**
@@ -161,35 +137,6 @@ function amountOf({ properties }: OutcomeEvent, amountProperty: string | null): 
   const amount = numberOf(given);
 
   return amount?.gt(0) ? amount : 'INVALID';
-}
-
-/** Tells parts of the value from endings: all at once, or the part that uses the value up. */
-function partsOf(
-  returns: Iterable<Return>,
-  value: Decimal | null,
-): {
-  readonly endings: readonly Ending[];
-  readonly parts: readonly { readonly at: Date; readonly fact: string; readonly amount: Decimal }[];
-  readonly fault: 'PARTIAL_WITHOUT_VALUE' | 'REVERSAL_INVALID' | null;
-} {
-  const parts: { at: Date; fact: string; amount: Decimal }[] = [];
-  let left = value;
-  let fault: 'PARTIAL_WITHOUT_VALUE' | 'REVERSAL_INVALID' | null = null;
-
-  for (const { at, fact, amount } of returns) {
-    if (amount === 'INVALID') {
-      fault ??= 'REVERSAL_INVALID';
-    } else if (amount !== null && left === null) {
-      fault ??= 'PARTIAL_WITHOUT_VALUE';
-    } else if (amount === null || left?.lte(amount)) {
-      return { endings: [{ at, reason: 'REVERSED', fact }], parts, fault };
-    } else {
-      left = decimal((left ?? ZERO).minus(amount));
-      parts.push({ at, fact, amount });
-    }
-  }
-
-  return { endings: [], parts, fault };
 }
 
 /** What calls on the guarantee first, by event and by mutation. */

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { hashInNote } from './other-facts.js';
 import { canonicalJson, isId, query, type Scope } from '../platform/index.js';
 
 /** What tells the source of an event from its id in the name of a fact (`factOf`). */
@@ -7,11 +8,17 @@ const SEPARATOR = ' @ ';
 /**
  * What facts say, hashed, by the names that verdicts give them: of an event the hash of its content, of an act SHA-256, in
  * hex, over the canonical JSON of all that it says. A name that fits several facts, for ids and sources may hold anything,
- * stands for all of them, in order.
+ * stands for all of them, in order. A note of facts that are not named says their hash itself (`othersNote`).
  */
 export async function factHashes(tx: Scope, facts: Iterable<string>): Promise<Map<string, readonly string[]>> {
   const names = [...new Set(facts)];
-  const found = new Map<string, string[]>(names.map(name => [name, []]));
+  const found = new Map<string, string[]>(
+    names.map(name => {
+      const noted = hashInNote(name);
+
+      return [name, noted === null ? [] : [noted]];
+    }),
+  );
   const rows = [
     ...(await eventHashes(tx, names)),
     ...(await actHashes(

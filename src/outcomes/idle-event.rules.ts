@@ -1,10 +1,11 @@
 import { after, versionFor } from './claim.rules.js';
 import { isAimedAt } from './ending.rules.js';
 import type { Senders } from './outcome-terms.rules.js';
-import type { ContractRules, LiveRule, LiveRuleVersion, OutcomeEvent } from './outcome.rules.js';
+import type { LiveRule, LiveRuleVersion, OutcomeEvent } from './outcome.rules.js';
+import { mayJudge, meeting, takenOf, timeOf, type HeldContract, type Stretch } from './reign.rules.js';
 import { isHeard } from './verification.rules.js';
 
-const HOUR_MS = 3_600_000;
+export type { HeldContract } from './reign.rules.js';
 
 /** What an event would be to an outcome. Those that exclude, rate or are touched are facts of a subject, meant for no claim. */
 export type IdleRole = 'CLAIM' | 'REVERSAL' | 'GUARANTEE' | 'VERIFICATION';
@@ -33,13 +34,6 @@ export interface Idle {
   readonly pendingUntil: Date | null;
 }
 
-/** A contract with the rules that judge under it. */
-export interface HeldContract extends ContractRules {
-  readonly startsAt: Date;
-  /** All rules of its book, with all their versions, of which a contract that is pinned takes some. */
-  readonly offered: readonly LiveRule[];
-}
-
 /** An outcome, as far as what bears on it looks at its claim. */
 export interface ClaimedOutcome {
   readonly ruleId: string;
@@ -59,12 +53,6 @@ interface Ground {
   readonly contract: HeldContract;
   /** … and a rule of its book, with all its versions. */
   readonly rule: LiveRule;
-}
-
-/** Milliseconds, both ends included. */
-interface Stretch {
-  readonly from: number;
-  readonly until: number;
 }
 
 /** What comes after claims and bears on them, as a version asks for it. */
@@ -258,53 +246,9 @@ function sequelsOf(version: LiveRuleVersion): Sequel[] {
   return asked.flatMap(sequel => (sequel ? [{ ...sequel, version }] : []));
 }
 
-/** Whether a version may judge a claim that occurs in a stretch: the version in force then says which instant chooses. */
-function mayJudge({ versions }: LiveRule, version: LiveRuleVersion, stretch: Stretch): boolean {
-  const isTaken = versions.some(({ id }) => id === version.id);
-
-  return versions.some(({ terms: { versionAnchor, maturationHours }, ...first }) => {
-    const claims = meeting(stretch, reignOf(versions, first));
-
-    if (!isTaken || !claims) {
-      return false;
-    }
-
-    const hold = maturationHours * HOUR_MS;
-    const anchors = {
-      // Their subjects may have started at any time before.
-      STARTED: { from: -Infinity, until: claims.until },
-      OCCURRED: claims,
-      MATURED: { from: claims.from + hold, until: claims.until + hold },
-    }[versionAnchor];
-
-    return meeting(anchors, reignOf(versions, version)) !== null;
-  });
-}
-
-/** The rule as the contract has it judge: with the versions that it takes. */
-function takenOf({ rules }: ContractRules, rule: LiveRule): LiveRule {
-  return rules.find(({ id }) => id === rule.id) ?? { ...rule, versions: [] };
-}
-
 /** Why nothing could have judged a claim of a stretch that a contract does not reach into. */
 function absence(contracts: readonly HeldContract[], stretch: Stretch): 'NO_CONTRACT' | 'NO_RULE_VERSION' {
   return contracts.some(contract => meeting(stretch, timeOf(contract))) ? 'NO_RULE_VERSION' : 'NO_CONTRACT';
-}
-
-function timeOf({ startsAt, endsAt }: HeldContract): Stretch {
-  return { from: startsAt.getTime(), until: endsAt ? endsAt.getTime() - 1 : Infinity };
-}
-
-function reignOf(versions: readonly LiveRuleVersion[], { effectiveAt }: Pick<LiveRuleVersion, 'effectiveAt'>): Stretch {
-  const next = versions.find(other => other.effectiveAt > effectiveAt);
-
-  return { from: effectiveAt.getTime(), until: next ? next.effectiveAt.getTime() - 1 : Infinity };
-}
-
-function meeting(a: Stretch, b: Stretch): Stretch | null {
-  const both = { from: Math.max(a.from, b.from), until: Math.min(a.until, b.until) };
-
-  return both.from <= both.until ? both : null;
 }
 
 function nearestFirst(contracts: readonly HeldContract[], time: Date): HeldContract[] {

@@ -1,5 +1,5 @@
 import { DomainError, page, type PageArguments, type Scope } from '../platform/index.js';
-import { outcomesOfSubjects, unusedEvents, type EventMoment } from './idle-event.queries.js';
+import { lookForUnused, outcomesOfSubjects, type EventMoment } from './idle-event.queries.js';
 import {
   awaitedSince,
   customerWideTypes,
@@ -28,10 +28,19 @@ export interface IdleEventsAsked {
   readonly state: IdleState | null;
 }
 
+/** A page of idle events. */
+export interface IdleEventPage {
+  /** The latest first: up to `first` + 1. */
+  readonly events: readonly IdleEvent[];
+  /** Where looking stopped although more may follow, for so much lies between; null where it did not. */
+  readonly reached: EventMoment | null;
+}
+
 const DAY_MS = 86_400_000;
 const MOST_DAYS = 31;
-const FIRST_STRETCH_MS = 900_000;
-const MOST_AT_A_TIME = 5_000;
+const AT_A_TIME = 1_000;
+/** So many events are looked at for one page, whatever comes of it. A tenth of a second and more. */
+const MOST_LOOKED_AT = 20_000;
 
 /** Refuses what is no stretch of time of up to 31 days. */
 export function insistIdleStretch({ from, until }: IdleEventsAsked): void {
@@ -40,57 +49,44 @@ export function insistIdleStretch({ from, until }: IdleEventsAsked): void {
   }
 }
 
-/** The place of an idle event in its list; no part of it holds a line break. */
-export function placeOf({ event: { time, id, source } }: IdleEvent): string {
+/** The place of an event in a list of idle ones; no part of it holds a line break. */
+export function placeOf({ time, id, source }: EventMoment): string {
   return [time.toISOString(), id, source].join('\n');
 }
 
 /**
- * A tenant's accepted events that outcome rules look at and that bear on no outcome, the latest first: up to `first` + 1.
- *
- * Events lie nearly in the order of time and are found by block ranges, so they are looked for stretch by stretch, each twice
- * as long as the one before: a page reads little more than it answers, and next to nothing is asked for where there is none.
+ * A tenant's accepted events that outcome rules look at and that bear on no outcome, the latest first. Looks at `most` events
+ * at most: where that is not enough, the page says where to go on, and may be short, or empty.
  */
 export async function idleEventsOf(
   tx: Scope,
   contracts: readonly HeldContract[],
   { from, until, state }: IdleEventsAsked,
   args: PageArguments,
-): Promise<IdleEvent[]> {
+  most = MOST_LOOKED_AT,
+): Promise<IdleEventPage> {
   const { limit, after } = page(args);
   const kinds = {
     types: idleTypes(contracts, state),
     customerWide: customerWideTypes(contracts),
     ruleIds: contracts.flatMap(({ offered }) => offered.map(({ id }) => id)),
   };
-  const earliest = state === 'PENDING' ? latest(from, awaitedSince(contracts, tx.now)) : from;
+  const since = state === 'PENDING' ? latest(from, awaitedSince(contracts, tx.now)) : from;
   const found: IdleEvent[] = [];
   let before = placeBefore(until, after);
-  let stretch = FIRST_STRETCH_MS;
-  let lot = limit;
+  let left = kinds.types.length > 0 ? most : 0;
+  let isMore = left > 0;
 
-  while (kinds.types.length > 0 && found.length < limit && isAfter(before, earliest)) {
-    const since = latest(new Date(before.time.getTime() - stretch), earliest);
-    const events = await unusedEvents(tx, kinds, { since, before, limit: lot });
-    found.push(...(await judged(tx, contracts, events)).filter(idle => state === null || idle.state === state));
-
-    if (events.length < lot) {
-      // No id is empty, so that lies before every event of that instant.
-      before = { time: since, id: '', source: '' };
-      stretch *= 2;
-    } else {
-      before = events.at(-1) ?? before;
-      // Most of what lies there is not what is asked for.
-      lot = Math.min(lot * 2, MOST_AT_A_TIME);
-    }
+  while (isMore && left > 0 && found.length < limit) {
+    const lot = Math.min(left, AT_A_TIME);
+    const { unused, looked, last } = await lookForUnused(tx, kinds, { since, before, limit: lot });
+    found.push(...(await judged(tx, contracts, unused)).filter(idle => state === null || idle.state === state));
+    before = last ?? before;
+    left -= looked;
+    isMore = looked === lot;
   }
 
-  return found.slice(0, limit);
-}
-
-/** Whether events of an instant or later may lie before a place. */
-function isAfter({ time, id }: EventMoment, instant: Date): boolean {
-  return time > instant || (id !== '' && time.getTime() === instant.getTime());
+  return { events: found.slice(0, limit), reached: isMore && found.length < limit ? before : null };
 }
 
 function placeBefore(until: Date, after: string | null): EventMoment {

@@ -1,9 +1,16 @@
 export { eventTypesOf } from './event-types.rules.js';
 export { LiveRules, outcomeCurrencies, WatchedTypes } from './live-rules.js';
 export { OutcomeRule, outcomeRuleEntities, OutcomeRuleVersion } from './outcome-rule.entity.js';
-export { OutcomeRuleResolver, OutcomeRuleVersionsResolver } from './outcome-rule.resolver.js';
+export { AgreedRules, type ChargedBy } from './agreed-rules.js';
+export {
+  OutcomeRuleOfVersionResolver,
+  OutcomeRuleResolver,
+  OutcomeRuleVersionsResolver,
+  OutcomeVersionResolver,
+} from './outcome-rule.resolver.js';
 export { OutcomeRuleType, OutcomeRuleVersionType } from './outcome-rule.types.js';
 export { OutcomeRulesService } from './outcome-rules.service.js';
+export { OutcomeUsageRelationEnum } from './outcome-terms.enums.js';
 export { customerOf } from './customer.rules.js';
 export { outcomeIdOf } from './outcome-id.js';
 export { OutcomeIntake } from './outcome-intake.js';
@@ -27,6 +34,7 @@ export {
   replacedEvents,
   replacedUsage,
 } from './billable.queries.js';
+export { mostTogether } from './cap-scope.queries.js';
 export type { LiveRule, LiveRuleVersion, OutcomeAct, OutcomeEvent, Verdict } from './outcome.rules.js';
 export { type BillableOutcome } from './billable.rules.js';
 export { factHashes, inputsHash } from './fact-hash.js';
@@ -36,6 +44,8 @@ export {
   alikeOutcomes,
   chargedStretches,
   countCharged,
+  countOccurred,
+  countReckoned,
   heldBy,
   heldWithin,
   standingsCharged,

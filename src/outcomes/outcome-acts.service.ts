@@ -12,7 +12,7 @@ import {
   type VerificationDraft,
 } from './act.rules.js';
 import type { Acting } from './acting.js';
-import { idleEventsOf, insistIdleStretch, type IdleEvent, type IdleEventsAsked } from './idle-events.js';
+import { idleEventsOf, insistIdleStretch, type IdleEventPage, type IdleEventsAsked } from './idle-events.js';
 import { claimants, insertActs, insist, outcomesNamed } from './outcome-act.queries.js';
 import { Outcome, OutcomeTransition } from './outcome.entity.js';
 import type { OutcomeState } from './outcome.rules.js';
@@ -49,12 +49,12 @@ export class OutcomeActsService {
     insist(refuseList(outcomeIds, 'outcomeIds') ?? refuseVerification(draft));
 
     try {
-      return await inTransaction(scope, async tx => {
-        const { replayed } = await this.acting.once(tx, 'outcomeVerify', idempotencyKey, { outcomeIds, ...draft }, () =>
-          this.#verify(tx, outcomeIds, draft, by),
-        );
-
-        return { outcomes: await outcomesNamed(tx, outcomeIds), replayed };
+      return await this.acting.once(scope, {
+        operation: 'outcomeVerify',
+        key: idempotencyKey,
+        input: { outcomeIds, ...draft },
+        work: tx => this.#verify(tx, outcomeIds, draft, by),
+        answer: async (tx, { replayed }) => ({ outcomes: await outcomesNamed(tx, outcomeIds), replayed }),
       });
     } catch (error) {
       if (error instanceof DomainError && error.code === ErrorCode.SELF_VERIFICATION) {
@@ -101,12 +101,12 @@ export class OutcomeActsService {
     const { outcomeIds, idempotencyKey, ...draft } = input;
     insist(refuseList(outcomeIds, 'outcomeIds') ?? refuseReversal(draft, by, scope.now));
 
-    return inTransaction(scope, async tx => {
-      const { replayed } = await this.acting.once(tx, 'outcomeReverse', idempotencyKey, { outcomeIds, ...draft }, () =>
-        this.#reverse(tx, outcomeIds, draft, by),
-      );
-
-      return { outcomes: await outcomesNamed(tx, outcomeIds), replayed };
+    return this.acting.once(scope, {
+      operation: 'outcomeReverse',
+      key: idempotencyKey,
+      input: { outcomeIds, ...draft },
+      work: tx => this.#reverse(tx, outcomeIds, draft, by),
+      answer: async (tx, { replayed }) => ({ outcomes: await outcomesNamed(tx, outcomeIds), replayed }),
     });
   }
 
@@ -156,8 +156,8 @@ export class OutcomeActsService {
     );
   }
 
-  /** The tenant's events that outcome rules look at and that bear on no outcome, the latest first: up to `first` + 1. */
-  async idleEvents(scope: Scope, asked: IdleEventsAsked, args: PageArguments): Promise<IdleEvent[]> {
+  /** The tenant's events that outcome rules look at and that bear on no outcome, the latest first. */
+  async idleEvents(scope: Scope, asked: IdleEventsAsked, args: PageArguments): Promise<IdleEventPage> {
     insistIdleStretch(asked);
 
     return inTransaction(scope, async tx => idleEventsOf(tx, await this.acting.heldContracts(tx), asked, args));

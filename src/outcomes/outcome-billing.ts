@@ -1,4 +1,5 @@
 import { newId, query, type Scope } from '../platform/index.js';
+import { othersNote } from './other-facts.js';
 import { LISTED, tellBatch, type Batch } from './outcome-judging.js';
 
 /** An outcome as its receipt tells of it. */
@@ -25,9 +26,15 @@ export interface BilledOutcome {
   /** Canonical JSON. */
   readonly attributes: string;
   readonly agents: readonly { readonly agent: string; readonly share: string }[];
+  /** The names of the facts that it rests on; where it does not name all, a note of the others comes last (`othersNote`). */
   readonly factIds: readonly string[];
   /** Those members of the properties of the claim's event that were asked for; null where it has none. */
   readonly properties: Readonly<Record<string, unknown>>;
+}
+
+interface OtherFacts {
+  readonly otherFacts: number;
+  readonly otherFactsHash: string | null;
 }
 
 /** Outcomes by their ids, with members of the properties of their claims, in no order. */
@@ -39,18 +46,25 @@ export async function billedOutcomes(
   const members = properties.map((_, place) => `$${place + 3}::text, u.properties -> $${place + 3}::text`);
 
   // One look-up for each, whatever the planner knows of tables that have just grown.
-  return query<BilledOutcome>(
+  const rows = await query<BilledOutcome & OtherFacts>(
     tx,
     `select o.* from unnest($2::text[]) as w (id) cross join lateral (
        select o.id, o.version_id as "versionId", o.version_number as "versionNumber", o.event_id as "eventId", o.source, o.subject,
          o.judged_state as state, o.reason, ${isoText('o.occurred_at')} as "occurredAt",
          ${isoText('o.verified_at')} as "verifiedAt", ${isoText('o.matures_at')} as "maturesAt",
          trim_scale(o.units)::text as units, trim_scale(o.value)::text as value, o.attributes, o.agents,
-         o.fact_ids as "factIds", jsonb_build_object(${members.join(', ')}) as properties
+         o.fact_ids as "factIds", o.other_facts as "otherFacts", o.other_facts_hash as "otherFactsHash",
+         jsonb_build_object(${members.join(', ')}) as properties
        from outcome o join usage_event u on u.tenant_id = o.tenant_id and u.id = o.event_id and u.source = o.source
        where o.tenant_id = $1 and o.id = w.id offset 0
      ) o`,
     [tx.tenantId, ids, ...properties],
+  );
+
+  return rows.map(({ otherFacts, otherFactsHash, ...outcome }) =>
+    otherFactsHash === null
+      ? outcome
+      : { ...outcome, factIds: [...outcome.factIds, othersNote(otherFacts, otherFactsHash)] },
   );
 }
 

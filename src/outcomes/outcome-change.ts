@@ -1,6 +1,8 @@
 import { formatDecimal } from '../money/index.js';
 import { canonicalJson } from '../platform/index.js';
 import { monthOf } from '../usage/index.js';
+import { factCount } from './fact-run.rules.js';
+import { factsHash } from './other-facts.js';
 import type { OutcomeState, Verdict } from './outcome.rules.js';
 
 /** What a verdict says, in the forms in which it is stored: plain decimals, ISO instants, canonical JSON. */
@@ -35,6 +37,9 @@ export interface Standing {
   /** Agents in their order, with their shares. */
   readonly agents: string;
   readonly factIds: readonly string[];
+  /** How many facts it rests on besides, and one hash for all of them; null for none. */
+  readonly otherFacts: number;
+  readonly otherFactsHash: string | null;
 }
 
 /** An outcome as it stands. */
@@ -105,6 +110,8 @@ function standingOf(verdict: Verdict): Standing {
     attributes: canonicalJson(rest.attributes),
     agents: canonicalJson(agents.map(({ agent, share }) => ({ agent, share: formatDecimal(share) }))),
     factIds: rest.factIds,
+    otherFacts: factCount(rest.otherFacts),
+    otherFactsHash: rest.otherFacts.length > 0 ? factsHash(rest.otherFacts) : null,
   };
 }
 

@@ -40,7 +40,7 @@ export class OutcomeClaimsService {
       isDryRun: false,
     });
     refuse(receipt);
-    await this.outcomes.settle(target);
+    await this.outcomes.settleReceived(target);
     const { id, source = '' } = given;
 
     return this.acts.ofEvent(target, { id: String(id), source: String(source) });

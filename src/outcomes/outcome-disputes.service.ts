@@ -41,12 +41,12 @@ export class OutcomeDisputesService {
     const { idempotencyKey, ...draft } = input;
     insist(refuseList(draft.outcomeIds, 'outcomeIds') ?? refuseDispute(draft));
 
-    return inTransaction(scope, async tx => {
-      const { id, replayed } = await this.acting.once(tx, 'outcomeDisputeOpen', idempotencyKey, draft, () =>
-        this.#open(tx, draft, by),
-      );
-
-      return { ...(await this.#read(tx, id)), replayed };
+    return this.acting.once(scope, {
+      operation: 'outcomeDisputeOpen',
+      key: idempotencyKey,
+      input: draft,
+      work: tx => this.#open(tx, draft, by),
+      answer: async (tx, { id, replayed }) => ({ ...(await this.#read(tx, id)), replayed }),
     });
   }
 
@@ -86,12 +86,12 @@ export class OutcomeDisputesService {
   ): Promise<DisputeRead & { readonly replayed: boolean }> {
     const { idempotencyKey, ...draft } = input;
 
-    return inTransaction(scope, async tx => {
-      const { id, replayed } = await this.acting.once(tx, 'outcomeDisputeDecide', idempotencyKey, draft, () =>
-        this.#decide(tx, draft.outcomeDisputeId, draft, by),
-      );
-
-      return { ...(await this.#read(tx, id)), replayed };
+    return this.acting.once(scope, {
+      operation: 'outcomeDisputeDecide',
+      key: idempotencyKey,
+      input: draft,
+      work: tx => this.#decide(tx, draft.outcomeDisputeId, draft, by),
+      answer: async (tx, { id, replayed }) => ({ ...(await this.#read(tx, id)), replayed }),
     });
   }
 

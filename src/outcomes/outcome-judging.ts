@@ -6,6 +6,7 @@ import { countClaims } from './claim-count.queries.js';
 import type { OutcomeCase } from './outcome-cases.js';
 import { changesTo, transitionLine, type OutcomeChange } from './outcome-change.js';
 import { outcomeIdOf } from './outcome-id.js';
+import { markUnnamed } from './other-facts.js';
 import { insertTransitions, outcomesOfCases, writeOutcomes, type Transition } from './outcome.queries.js';
 import type { OutcomeAct, OutcomeEvent, Verdict } from './outcome.rules.js';
 import { actsOn, eventsOfCases } from './settle.queries.js';
@@ -61,6 +62,13 @@ export async function judgeCases(tx: Scope, rules: TenantRules, cases: readonly 
 
   if (changes.length === 0) {
     return;
+  }
+
+  if (
+    verdicts.some(({ otherFacts }) => otherFacts.length > 0) ||
+    stored.some(({ standing }) => standing.otherFacts > 0)
+  ) {
+    await markUnnamed(tx, members, verdicts);
   }
 
   const written = new Map((await writeOutcomes(tx, changes)).map(outcome => [outcome.id, outcome]));

@@ -1,7 +1,8 @@
 import { Arg, Authorized, Ctx, FieldResolver, Int, Mutation, Resolver, Root } from 'type-graphql';
-import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext } from '../platform/index.js';
+import { AFTER, connection, FIRST, inTransaction, payload, scopeFor, type GraphqlContext } from '../platform/index.js';
 import { PriceBookType } from '../pricing/index.js';
 import type { TenantsService } from '../tenants/index.js';
+import type { AgreedRules } from './agreed-rules.js';
 import {
   OutcomeRuleConnection,
   OutcomeRuleCreateInput,
@@ -16,6 +17,7 @@ import {
 } from './outcome-rule.types.js';
 import type { OutcomeRulesService } from './outcome-rules.service.js';
 import { outcomeTermsOf } from './outcome-terms.types.js';
+import { OutcomeType } from './outcome.types.js';
 
 @Resolver(() => PriceBookType)
 export class OutcomeRuleResolver {
@@ -110,18 +112,66 @@ export class OutcomeRuleResolver {
 
 @Resolver(() => OutcomeRuleType)
 export class OutcomeRuleVersionsResolver {
-  constructor(private readonly rules: OutcomeRulesService) {}
+  constructor(
+    private readonly rules: OutcomeRulesService,
+    private readonly agreed: AgreedRules,
+  ) {}
 
   @Authorized('pricing:read')
-  @FieldResolver(() => OutcomeRuleVersionConnection, { description: 'Its versions, newest first.' })
+  @FieldResolver(() => OutcomeRuleVersionConnection, {
+    description: 'Its versions, newest first; to a buyer, the published ones that judge under its contracts.',
+  })
   async versions(
     @Root() rule: OutcomeRuleType,
     @Arg('first', () => Int, FIRST) first: number,
     @Arg('after', () => String, AFTER) after: string | null,
     @Ctx() { scope }: GraphqlContext,
   ) {
-    const rows = await this.rules.versions(scopeFor(scope, rule.tenantId), rule.id, { first, after });
+    const page = { first, after };
+    const versions =
+      rule.buyerId === null
+        ? (await this.rules.versions(scopeFor(scope, rule.tenantId), rule.id, page)).map(row =>
+            OutcomeRuleVersionType.from(row),
+          )
+        : await this.agreed.versions(scopeFor(scope, rule.buyerId), rule.id, page);
 
-    return connection(rows, first, row => row.id, OutcomeRuleVersionType.from);
+    return connection(
+      versions,
+      first,
+      ({ id }) => id,
+      version => version,
+    );
+  }
+}
+
+@Resolver(() => OutcomeRuleVersionType)
+export class OutcomeRuleOfVersionResolver {
+  constructor(
+    private readonly rules: OutcomeRulesService,
+    private readonly agreed: AgreedRules,
+  ) {}
+
+  @Authorized('pricing:read')
+  @FieldResolver(() => OutcomeRuleType, { description: 'The rule that it is a version of.' })
+  async outcomeRule(@Root() version: OutcomeRuleVersionType, @Ctx() { scope }: GraphqlContext) {
+    const { tenantId, buyerId, outcomeRuleId } = version;
+
+    return buyerId === null
+      ? OutcomeRuleType.from(await this.rules.rule(scopeFor(scope, tenantId), outcomeRuleId))
+      : inTransaction(scopeFor(scope, buyerId), tx => this.agreed.rule(tx, outcomeRuleId));
+  }
+}
+
+@Resolver(() => OutcomeType)
+export class OutcomeVersionResolver {
+  constructor(private readonly agreed: AgreedRules) {}
+
+  @Authorized('pricing:read')
+  @FieldResolver(() => OutcomeRuleVersionType, {
+    nullable: true,
+    description: 'What it is judged and priced by, as its tenant and the seller agreed; null once that is withdrawn.',
+  })
+  outcomeRuleVersion(@Root() outcome: OutcomeType, @Ctx() { scope }: GraphqlContext) {
+    return this.agreed.versionOf(scope, outcome.tenantId, outcome.outcomeRuleVersionId);
   }
 }

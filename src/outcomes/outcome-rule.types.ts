@@ -1,6 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionOf, IDEMPOTENCY_KEY, Node, OncePayload, TENANT_ID } from '../platform/index.js';
 import type { OutcomeRule, OutcomeRuleVersion } from './outcome-rule.entity.js';
+import type { OutcomeTermsJson } from './outcome-terms.rules.js';
 import { OutcomeTermsInput, OutcomeTermsType } from './outcome-terms.types.js';
 
 export enum OutcomeRuleVersionStatusEnum {
@@ -38,7 +39,9 @@ export class OutcomeRuleVersionType extends Node {
   @Field(() => Date, { nullable: true, description: 'When it was withdrawn.' })
   withdrawnAt!: Date | null;
 
-  @Field(() => OutcomeTermsType, { description: 'What it says.' })
+  @Field(() => OutcomeTermsType, {
+    description: 'What it says; to a buyer, what is in money only in the currencies of its contracts.',
+  })
   terms!: OutcomeTermsType;
 
   @Field(() => Date, { description: 'When it was written.' })
@@ -46,17 +49,25 @@ export class OutcomeRuleVersionType extends Node {
 
   tenantId!: string;
 
-  static from(version: OutcomeRuleVersion): OutcomeRuleVersionType {
+  /** The buyer who reads it; null for the seller, whose it is. */
+  buyerId!: string | null;
+
+  /** `read` is given where a buyer reads it: who that is, and the terms as it is told them. */
+  static from(
+    version: OutcomeRuleVersion,
+    read: { readonly buyerId: string; readonly terms: OutcomeTermsJson } | null = null,
+  ): OutcomeRuleVersionType {
     return Object.assign(new OutcomeRuleVersionType(), {
       id: version.id,
       tenantId: version.tenantId,
+      buyerId: read?.buyerId ?? null,
       outcomeRuleId: version.ruleId,
       number: version.number,
       status: OutcomeRuleVersionStatusEnum[version.status],
       effectiveAt: version.effectiveAt ?? null,
       publishedAt: version.publishedAt ?? null,
       withdrawnAt: version.withdrawnAt ?? null,
-      terms: OutcomeTermsType.from(version.terms),
+      terms: OutcomeTermsType.from(read?.terms ?? version.terms),
       createdAt: version.createdAt,
     });
   }
@@ -66,7 +77,8 @@ export const OutcomeRuleVersionConnection = connectionOf('OutcomeRuleVersion', (
 
 @ObjectType('OutcomeRule', {
   implements: Node,
-  description: 'One kind of outcome that a price book asks for, in versions.',
+  description:
+    'One kind of outcome that a price book asks for, in versions. Its buyers read it too: the published versions that judge under their contracts.',
 })
 export class OutcomeRuleType extends Node {
   @Field(() => ID, { description: 'The book.' })
@@ -83,10 +95,14 @@ export class OutcomeRuleType extends Node {
 
   tenantId!: string;
 
-  static from(rule: OutcomeRule): OutcomeRuleType {
+  /** The buyer who reads it; null for the seller, whose it is. */
+  buyerId!: string | null;
+
+  static from(rule: OutcomeRule, buyerId: string | null = null): OutcomeRuleType {
     return Object.assign(new OutcomeRuleType(), {
       id: rule.id,
       tenantId: rule.tenantId,
+      buyerId,
       priceBookId: rule.priceBookId,
       key: rule.key,
       name: rule.name,

@@ -28,11 +28,53 @@ export interface AlikeOutcomes {
   readonly reimbursement: Decimal;
 }
 
-/** The outcomes of a rule that occurred in a stretch of time, those that are alike added up. */
+/** How many outcomes of a rule occurred in a stretch of time; `most` and one more at most, and no more are looked at. */
+export async function countOccurred(
+  tx: Scope,
+  ruleId: string,
+  { from, until }: OccurredWithin,
+  most: number,
+): Promise<number> {
+  const [row] = await query<{ n: number }>(
+    tx,
+    `select count(*)::int as n from (
+       select from outcome where tenant_id = $1 and rule_id = $2 and occurred_at >= $3 and occurred_at < $4 limit $5
+     ) occurred`,
+    [tx.tenantId, ruleId, from, until, most + 1],
+  );
+
+  return row?.n ?? 0;
+}
+
+/**
+ * How many outcomes of a contract's period there are to reckon with: of all rules, for none is found without the others, and
+ * of one rule. `most` and one more at most, and no more are looked at.
+ */
+export async function countReckoned(
+  tx: Scope,
+  ruleId: string,
+  { contractId, start, end }: { readonly contractId: string; readonly start: Date; readonly end: Date },
+  most: number,
+): Promise<{ readonly all: number; readonly own: number }> {
+  const [row] = await query<{ all: number; own: number }>(
+    tx,
+    `select count(*)::int as all, count(*) filter (where rule_id = $5)::int as own from (
+       select rule_id from outcome
+       where tenant_id = $1 and contract_id = $2 and period_at >= $3 and period_at < $4
+         and (judged_state = 'MATURED' or reimbursement > 0) limit $6
+     ) charged`,
+    [tx.tenantId, contractId, start, end, ruleId, most + 1],
+  );
+
+  return row ?? { all: 0, own: 0 };
+}
+
+/** The outcomes of a rule that occurred in a stretch of time, those that are alike added up: `most` kinds and one more at most. */
 export async function alikeOutcomes(
   tx: Scope,
   ruleId: string,
   { from, until }: OccurredWithin,
+  most: number,
 ): Promise<AlikeOutcomes[]> {
   const rows = await query<
     Omit<AlikeOutcomes, 'units' | 'value' | 'reimbursement'> & {
@@ -47,8 +89,8 @@ export async function alikeOutcomes(
        judged_state = 'MATURED' and not is_free and cap is null and reimbursement = 0 as "isCharged",
        count(*)::int as count, trim_scale(sum(reimbursement))::text as reimbursement
      from outcome where tenant_id = $1 and rule_id = $2 and occurred_at >= $3 and occurred_at < $4
-     group by 1, 2, 3, 4, 5, 6, 7, 8, 9`,
-    [tx.tenantId, ruleId, from, until],
+     group by 1, 2, 3, 4, 5, 6, 7, 8, 9 limit $5`,
+    [tx.tenantId, ruleId, from, until, most + 1],
   );
 
   return rows.map(row => ({
@@ -119,17 +161,18 @@ const HELD = `select o.id, o.rule_id as "ruleId", o.contract_id as "contractId",
     o.is_free as "isFree", o.reimbursement::text
   from outcome o where o.tenant_id = $1 and o.state = 'DISPUTED'`;
 
-/** The outcomes of a rule that occurred in a stretch of time and are held, in the order in which they occurred. */
+/** The outcomes of a rule that occurred in a stretch of time and are held, in that order: `most` and one more at most. */
 export async function heldWithin(
   tx: Scope,
   ruleId: string,
   { from, until }: OccurredWithin,
   timeZone: string,
+  most: number,
 ): Promise<HeldOutcome[]> {
   const rows = await query<HeldRow>(
     tx,
-    `${HELD} and o.rule_id = $3 and o.occurred_at >= $4 and o.occurred_at < $5 order by o.occurred_at, o.id collate "C"`,
-    [tx.tenantId, timeZone, ruleId, from, until],
+    `${HELD} and o.rule_id = $3 and o.occurred_at >= $4 and o.occurred_at < $5 order by o.occurred_at, o.id collate "C" limit $6`,
+    [tx.tenantId, timeZone, ruleId, from, until, most + 1],
   );
 
   return rows.map(heldOf);

@@ -34,6 +34,8 @@ const COLUMNS = [
   ['attributes', 'attributes', 'text'],
   ['agents', 'agents', 'jsonb'],
   ['factIds', 'fact_ids', 'text[]'],
+  ['otherFacts', 'other_facts', 'integer'],
+  ['otherFactsHash', 'other_facts_hash', 'text'],
 ] as const satisfies readonly (readonly [keyof Standing, string, string])[];
 
 /** How a column is read, so that it compares with a standing of a verdict. */
@@ -90,6 +92,8 @@ export async function outcomesOfCases(
   }));
 }
 
+const WRITTEN_AT_A_TIME = 5_000;
+
 /** An outcome as a change has left it. */
 export interface WrittenOutcome {
   readonly id: string;
@@ -112,6 +116,17 @@ export async function writeOutcomes(tx: Scope, changes: readonly OutcomeChange[]
     ]);
   }
 
+  const written: WrittenOutcome[] = [];
+
+  // Lot by lot: a case may have more outcomes than one parameter holds.
+  for (let from = 0; from < changes.length; from += WRITTEN_AT_A_TIME) {
+    written.push(...(await upsert(tx, changes.slice(from, from + WRITTEN_AT_A_TIME))));
+  }
+
+  return written;
+}
+
+async function upsert(tx: Scope, changes: readonly OutcomeChange[]): Promise<WrittenOutcome[]> {
   const rows = changes.map(({ standing, n }) => ({
     ...standing,
     agents: JSON.parse(standing.agents) as unknown,
@@ -151,80 +166,4 @@ export async function insertTransitions(tx: Scope, batch: string, steps: readonl
       tx.now,
     ],
   );
-}
-
-/** Which outcomes are to mature, and as what. */
-export interface Maturing {
-  readonly ruleIds: readonly string[];
-  /** Those of them whose outcomes stand for usage. */
-  readonly forUsage: readonly string[];
-  /** The id of the batch. */
-  readonly batch: string;
-  /** How many at most. */
-  readonly limit: number;
-  /** How many lines of transitions to return. */
-  readonly listed: number;
-  /** An instant before which none of them is due. */
-  readonly from: Date;
-}
-
-/** What a batch of outcomes that matured together comes to. */
-export interface Matured {
-  readonly transitions: number;
-  /** SHA-256, in hex, over the lines of its transitions in order, joined by line breaks. */
-  readonly digest: string;
-  /** The first of these lines. */
-  readonly first: readonly string[];
-  /** The months in which they are charged. */
-  readonly months: readonly string[];
-  readonly ruleIds: readonly string[];
-  /** Of those that stand for usage. */
-  readonly subjects: readonly string[];
-  /** When the last of them was due. */
-  readonly lastDueAt: Date;
-}
-
-/**
- * Has verified outcomes of these rules mature whose instant has come, the earliest first, in one statement: every row, its
- * transition, and the digest of the batch (of the same lines as `transitionLine` writes).
- */
-export async function matureOutcomes(
-  tx: Scope,
-  { ruleIds, forUsage, batch, limit, listed, from }: Maturing,
-): Promise<Matured> {
-  // The next ones come by the index on their instants, however much else of the tenant there is; a planner that has not seen
-  // the table since it grew would read and sort all of it, chunk by chunk.
-  await query(tx, 'set local enable_sort = off');
-  const [matured] = await query<Matured>(
-    tx,
-    `with due as (
-       select id, due_at from outcome
-       where tenant_id = $1 and judged_state = 'VERIFIED' and due_at <= $2 and due_at >= $7 and rule_id = any ($3::text[])
-       order by due_at limit $5
-     ), matured as (
-       update outcome o set judged_state = 'MATURED', due_at = null, n = o.n + 1, changed_at = $2
-       from due where o.tenant_id = $1 and o.id = due.id
-       returning o.id, o.n, o.state, o.reason, o.rule_id, o.subject, o.period_at, due.due_at
-     ), kept as (
-       insert into outcome_transition (tenant_id, outcome_id, n, from_state, to_state, reason, batch, at)
-       select $1, id, n, 'VERIFIED', state, reason, $4, $2 from matured
-     ), line as (
-       select format('%s %s VERIFIED %s %s', id, n, state, coalesce(reason, '-')) collate "C" as text from matured
-     )
-     select (select count(*)::int from matured) as transitions,
-       (select encode(sha256(convert_to(coalesce(string_agg(text, E'\n' order by text), ''), 'UTF8')), 'hex') from line) as digest,
-       array(select text from line order by text limit $6) as first,
-       array(select distinct to_char(period_at at time zone 'UTC', 'YYYY-MM-01') from matured order by 1) as months,
-       array(select distinct rule_id from matured order by 1) as "ruleIds",
-       array(select distinct subject from matured where subject is not null and rule_id = any ($8::text[])) as subjects,
-       (select coalesce(max(due_at), $7) from matured) as "lastDueAt"`,
-    [tx.tenantId, tx.now, ruleIds, batch, limit, listed, from, forUsage],
-  );
-  await query(tx, 'set local enable_sort = on');
-
-  if (!matured) {
-    throw new Error('a statement of totals answers one row');
-  }
-
-  return matured;
 }

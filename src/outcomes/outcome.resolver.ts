@@ -21,6 +21,9 @@ import {
   OutcomeType,
 } from './outcome.types.js';
 
+/** A place in a list as `connection` shows it. */
+const cursorOf = (place: string): string => Buffer.from(place).toString('base64url');
+
 /** Who acts on a tenant's outcomes: the key, and the side it is on. */
 export function actBy(caller: Scope, target: Scope): ActBy {
   return { keyId: caller.actor.id, party: caller.tenantId === target.tenantId ? 'BUYER' : 'SELLER' };
@@ -63,7 +66,7 @@ export class OutcomeResolver {
   @Authorized('outcomes:read')
   @FieldResolver(() => IdleOutcomeEventConnection, {
     description:
-      'Its events that outcome rules look at and that bear on no outcome, within a window of at most 31 days, latest first: reversals, guarantees and verifications of nothing, claims that no rule takes. Of what was judged; none before its first contract is made. The order of arrival does not matter to amounts: a claim that comes even after EXPIRED still nets to nothing with its reversal, for EXPIRED means only that it is not awaited any more.',
+      'Its events that outcome rules look at and that bear on no outcome, within a window of at most 31 days, latest first: reversals, guarantees and verifications of nothing, claims that no rule takes. A page that 20,000 events were looked at for ends there: it may be short, or empty, and `hasNextPage` says to go on. Of what was judged; none before its first contract is made. The order of arrival does not matter to amounts: a claim that comes even after EXPIRED still nets to nothing with its reversal, for EXPIRED means only that it is not awaited any more.',
   })
   async idleOutcomeEvents(
     @Root() tenant: TenantType,
@@ -76,9 +79,10 @@ export class OutcomeResolver {
     @Ctx() { scope }: GraphqlContext,
   ) {
     const asked = { from, until, state: state ?? null };
-    const rows = await this.acts.idleEvents(scopeFor(scope, tenant.id), asked, { first, after });
+    const { events, reached } = await this.acts.idleEvents(scopeFor(scope, tenant.id), asked, { first, after });
+    const found = connection(events, first, ({ event }) => placeOf(event), IdleOutcomeEventType.from);
 
-    return connection(rows, first, placeOf, IdleOutcomeEventType.from);
+    return reached ? { ...found, pageInfo: { hasNextPage: true, endCursor: cursorOf(placeOf(reached)) } } : found;
   }
 
   @Authorized('usage:write')

@@ -1,4 +1,5 @@
 import type { Decimal } from '../money/index.js';
+import type { FactRun } from './fact-run.rules.js';
 import type { OutcomeTerms, Verifier } from './outcome-terms.rules.js';
 
 /**
@@ -158,8 +159,10 @@ export interface Verdict {
   readonly reimbursement: Decimal;
   readonly attributes: Readonly<Record<string, string>>;
   readonly agents: readonly AgentShare[];
-  /** The facts that the verdict rests on, by id, in order; hashed into the receipt. */
+  /** The facts that the verdict rests on, by name, in order; hashed into the receipt. */
   readonly factIds: readonly string[];
+  /** Those that it does not name, for there are very many of their kind. */
+  readonly otherFacts: readonly FactRun[];
 }
 
 /** Everything known about what hangs together by subject or customer. */

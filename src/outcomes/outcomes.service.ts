@@ -8,34 +8,40 @@ import type { LiveRules, NewlyWatched } from './live-rules.js';
 import { casesOf, grouped, type OutcomeCase } from './outcome-cases.js';
 import { judgeCases, LISTED, tellBatch } from './outcome-judging.js';
 import { takeCustomersAnew } from './customers-anew.js';
-import { matureOutcomes } from './outcome.queries.js';
+import { matureOutcomes, type DuePlace } from './maturing.queries.js';
 import type { LiveRule } from './outcome.rules.js';
 import { justPublishedSince, lookAgain, takeOverlooked, timeToLook } from './overlooked.js';
 import {
   dueOutcomes,
   isAnythingDue,
   isAnythingReceived,
+  isMoreThanALot,
   keepEvents,
+  lastReceived,
   subjectlessFrom,
   subjectsFrom,
   takeIntake,
   type CaseName,
-  type DueOutcome,
 } from './settle.queries.js';
 import { TenantRules } from './tenant-rules.js';
 
 /** So many events are taken in, and so many events' cases judged, at a time. */
 const EVENTS_AT_A_TIME = 5_000;
 const DUE_AT_A_TIME = 1_000;
-const MATURED_AT_A_TIME = 20_000;
+/** What one transaction may well do besides what it is for. */
+const LOT = { events: EVENTS_AT_A_TIME, due: DUE_AT_A_TIME };
+/** A second's work and less, so that a busy machine does not come near the time that a statement may take. */
+const MATURED_AT_A_TIME = 5_000;
 const NAMES_AT_A_TIME = 2_000;
 
 /** How far a run has come. */
 interface Progress {
+  /** The last row of the intake that it takes; null for all. */
+  upTo: string | null;
   /** The last outcome that was due and has been looked at: none is looked at twice in a run. */
-  due: DueOutcome | null;
-  /** Before it nothing matures any more. */
-  matured: Date;
+  due: DuePlace | null;
+  /** The last that has matured: behind it nothing does. */
+  matured: DuePlace | null;
 }
 
 /** What names the case of an outcome. */
@@ -59,14 +65,40 @@ export class OutcomesService {
 
   /** Judges all that came in and all that is due for the scope's tenant, in as many transactions as it takes. */
   async settle(scope: Scope): Promise<void> {
-    if (!(await inTransaction(scope, isAnythingDue))) {
-      return;
+    if (await inTransaction(scope, isAnythingDue)) {
+      await this.#settle(scope, begun(null), () => true);
     }
+  }
 
-    const progress = begun();
+  /**
+   * The same, until no more than a lot is left of what is there by now: a caller judges that within its own transaction. Who
+   * waits for it does not wait for what others go on sending meanwhile. Returns the last row of the intake that is there, for
+   * `settleWithin`.
+   */
+  async settleBacklog(scope: Scope): Promise<string> {
+    const upTo = await inTransaction(scope, lastReceived);
+    const progress = begun(upTo);
+    await this.#settle(scope, progress, tx => isMoreThanALot(tx, progress.upTo ?? upTo, LOT));
 
+    return progress.upTo ?? upTo;
+  }
+
+  /** All of what is there by now. */
+  async settleReceived(scope: Scope): Promise<void> {
+    const upTo = await this.settleBacklog(scope);
+    await inTransaction(scope, async tx => {
+      await lockRating(tx);
+      await this.settleWithin(tx, upTo);
+    });
+  }
+
+  async #settle(scope: Scope, progress: Progress, isAsked: (tx: Scope) => Promise<boolean> | boolean): Promise<void> {
     while (
       await inTransaction(scope, async tx => {
+        if (!(await isAsked(tx))) {
+          return false;
+        }
+
         await lockRating(tx);
 
         return this.#step(tx, await this.#rulesOfAll(tx), progress);
@@ -76,14 +108,14 @@ export class OutcomesService {
     }
   }
 
-  /** The same within the caller's transaction, which holds the rating lock. */
-  async settleWithin(tx: Scope): Promise<void> {
+  /** The same within the caller's transaction, which holds the rating lock: all that is left up to a row of the intake. */
+  async settleWithin(tx: Scope, upTo: string | null = null): Promise<void> {
     if (!(await isAnythingDue(tx))) {
       return;
     }
 
     const rules = await this.#rulesOfAll(tx);
-    const progress = begun();
+    const progress = begun(upTo);
 
     while (await this.#step(tx, rules, progress)) {
       // Until nothing is left.
@@ -102,8 +134,6 @@ export class OutcomesService {
       await lookAgain(tx);
     }
 
-    const named = await takeCustomersAnew(tx, rules);
-    await this.#judge(tx, rules, await casesOf(tx, named, rules.linksCustomers));
     const earliest = new Date(Math.max(0, from.getTime() - rules.longestWaitMs));
     const done = new Set<string>();
     const judgeNew = async (names: readonly CaseName[]): Promise<void> => {
@@ -120,6 +150,12 @@ export class OutcomesService {
 
       await this.#judge(tx, rules, cases);
     };
+    // Once all of them have their customers, so that no case is judged before it is whole.
+    const named = await takeCustomersAnew(tx, rules);
+
+    for (let place = 0; place < named.length; place += NAMES_AT_A_TIME) {
+      await judgeNew(named.slice(place, place + NAMES_AT_A_TIME));
+    }
 
     for (let after = ''; ;) {
       const subjects = await subjectsFrom(tx, earliest, after, NAMES_AT_A_TIME);
@@ -209,26 +245,33 @@ export class OutcomesService {
       return false;
     }
 
-    await this.#findOverlooked(tx);
+    await this.#findOverlooked(tx, progress);
 
     return (
-      (await this.#takeIn(tx, rules)) ||
+      (await this.#takeIn(tx, rules, progress)) ||
       (await this.#mature(tx, rules, progress)) ||
       this.#judgeDue(tx, rules, progress)
     );
   }
 
   /** Puts into the intake what was accepted by a process that did not know yet that a rule looks at it. */
-  async #findOverlooked(tx: Scope): Promise<void> {
+  async #findOverlooked(tx: Scope, progress: Progress): Promise<void> {
     const since = await timeToLook(tx);
 
-    for (const watched of since ? await this.#publishedSince(tx, since) : []) {
+    if (!since) {
+      return;
+    }
+
+    for (const watched of await this.#publishedSince(tx, since)) {
       await takeOverlooked(tx, watched);
     }
+
+    // It came in long before, though its row in the intake is new.
+    progress.upTo &&= await lastReceived(tx);
   }
 
-  async #takeIn(tx: Scope, rules: TenantRules): Promise<boolean> {
-    const taken = await takeIntake(tx, EVENTS_AT_A_TIME);
+  async #takeIn(tx: Scope, rules: TenantRules, { upTo }: Progress): Promise<boolean> {
+    const taken = await takeIntake(tx, EVENTS_AT_A_TIME, upTo);
 
     if (taken.length === 0) {
       return false;
@@ -255,20 +298,20 @@ export class OutcomesService {
    */
   async #mature(tx: Scope, rules: TenantRules, progress: Progress): Promise<boolean> {
     const id = newId('otb', tx.now);
-    const { lastDueAt, ruleIds, subjects, months, ...batch } = await matureOutcomes(tx, {
+    const { last, ruleIds, subjects, months, ...batch } = await matureOutcomes(tx, {
       ruleIds: rules.maturedByTime,
       forUsage: rules.maturedByTime.filter(ruleId => rules.metersStoodFor([ruleId]).length > 0),
       batch: id,
       limit: MATURED_AT_A_TIME,
       listed: LISTED,
-      from: progress.matured,
+      after: progress.matured,
     });
 
     if (batch.transitions === 0) {
       return false;
     }
 
-    progress.matured = lastDueAt;
+    progress.matured = last;
     await tellBatch(tx, { id, ...batch }, { months, usage: { subjects, meterIds: rules.metersStoodFor(ruleIds) } });
 
     return true;
@@ -298,6 +341,6 @@ function takenBy({ priceBookVersionId = null, startsAt }: Contract, rules: reado
         .filter(({ versions }) => versions.length > 0);
 }
 
-function begun(): Progress {
-  return { due: null, matured: new Date(0) };
+function begun(upTo: string | null): Progress {
+  return { upTo, due: null, matured: null };
 }

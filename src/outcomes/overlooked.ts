@@ -7,6 +7,9 @@ const LOOK_AGAIN_MS = 5_000;
 /** How long before a look a version may have been published for which it looks: what brings it may have had to wait. */
 const PUBLISHED_WITHIN_MS = 60_000;
 
+/** So many events stand in a row of the intake. */
+const AT_A_TIME = 1_000;
+
 /** The instant from which on a version counts as published just now. */
 export function justPublishedSince(now: Date): Date {
   return new Date(now.getTime() - PUBLISHED_WITHIN_MS);
@@ -40,7 +43,8 @@ export async function timeToLook(tx: Scope): Promise<Date | null> {
 
 /**
  * Puts events into the intake that were accepted since a version which names their type was published, from whose effective
- * instant on they are, and that are no facts. Whose key sent one is seen by whether the tenant has it.
+ * instant on they are, and that are no facts; in several rows, for a row is taken out of the intake whole. Whose key sent one
+ * is seen by whether the tenant has it.
  */
 export async function takeOverlooked(tx: Scope, { types, effectiveAt, publishedAt }: NewlyWatched): Promise<void> {
   await query(
@@ -48,11 +52,13 @@ export async function takeOverlooked(tx: Scope, { types, effectiveAt, publishedA
     `insert into outcome_intake (tenant_id, ids, sources, key_id, party, accepted_at)
      select $1, array_agg(u.id order by u.id, u.source), array_agg(u.source order by u.id, u.source), u.key_id,
        case when exists (select from api_key k where k.tenant_id = $1 and k.id = u.key_id) then 'BUYER' else 'SELLER' end, $5
-     from usage_event u
-     where u.tenant_id = $1 and u.time >= $2 and u.accepted_at >= $3 and u.type = any ($4::text[])
-       and not exists (
-         select from outcome_event e where e.tenant_id = u.tenant_id and e.id = u.id and e.source = u.source)
-     group by u.key_id`,
-    [tx.tenantId, effectiveAt, publishedAt, types, tx.now],
+     from (
+       select id, source, key_id, (row_number() over (partition by key_id order by id, source) - 1) / $6 as lot from usage_event u
+       where tenant_id = $1 and time >= $2 and accepted_at >= $3 and type = any ($4::text[])
+         and not exists (
+           select from outcome_event e where e.tenant_id = u.tenant_id and e.id = u.id and e.source = u.source)
+     ) u
+     group by u.key_id, u.lot`,
+    [tx.tenantId, effectiveAt, publishedAt, types, tx.now, AT_A_TIME],
   );
 }

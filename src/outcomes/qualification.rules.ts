@@ -1,10 +1,12 @@
 import { propertyAt, scalarText } from '../catalog/property.rules.js';
-import { type Decimal, decimal, divide, ONE, sum, ZERO } from '../money/index.js';
+import { type Decimal, decimal, divide, ONE, ZERO } from '../money/index.js';
 import { matchPattern } from './attribute.rules.js';
 import { type CaseIndex, placeAfter, placeFrom } from './case-index.rules.js';
 import { after, type Case, type Claim, factOf, isSame, numberOf } from './claim.rules.js';
+import { type Facts, factsOfKind, joinedFacts, namedFacts, NO_FACTS } from './fact-run.rules.js';
 import type { AgentShare, Filter, OutcomeEvent } from './outcome.rules.js';
 import type { Exclusion, QualityTerms, UnitTerms } from './outcome-terms.rules.js';
+import { TouchWindow } from './touch-window.rules.js';
 import { verificationOf } from './verification.rules.js';
 
 /** What a claim is worth before anything was taken back. */
@@ -31,12 +33,12 @@ export interface Qualified {
   readonly worth: Worth;
   readonly attributes: Readonly<Record<string, string>>;
   readonly agents: readonly AgentShare[];
-  /** The facts that the answer rests on. */
-  readonly factIds: readonly string[];
+  /** What the answer rests on. */
+  readonly facts: Facts;
 }
 
 /** A reason, or what was found, with the facts that say so. */
-type Check<T> = { readonly refused: string; readonly facts: readonly string[] } | T;
+type Check<T> = { readonly refused: string; readonly facts: Facts } | T;
 
 const NOTHING: Worth = { units: ZERO, value: null, ownShare: ONE };
 const HUNDRED = decimal(100);
@@ -60,16 +62,17 @@ export function qualify(all: Case, claim: Claim): Qualified {
     attributes: attributesOf(terms.attributes, event),
     agents: [],
   };
-  const rejected = (reason: string, facts: readonly string[], found: Partial<Qualified> = {}): Qualified => ({
+  const own = namedFacts(factOf(event));
+  const rejected = (reason: string, facts: Facts, found: Partial<Qualified> = {}): Qualified => ({
     ...base,
     ...found,
     standing: 'REJECTED',
     reason,
-    factIds: [factOf(event), ...facts],
+    facts: joinedFacts(own, facts),
   });
 
   if (isTest && environment?.policy === 'REJECT') {
-    return rejected('TEST_ENVIRONMENT', []);
+    return rejected('TEST_ENVIRONMENT', NO_FACTS);
   }
 
   const excluded = exclusionOf(all, claim);
@@ -92,7 +95,7 @@ export function qualify(all: Case, claim: Claim): Qualified {
   }
 
   const verified = verificationOf(all, claim);
-  const facts = [...attribution.facts, ...verified.facts];
+  const facts = joinedFacts(attribution.facts, verified.facts);
   const found = { agents, worth, verifiedAt: verified.verifiedAt };
 
   if (verified.standing === 'REJECTED') {
@@ -102,7 +105,7 @@ export function qualify(all: Case, claim: Claim): Qualified {
   if (verified.standing !== 'PASSED') {
     const { standing, reason, expiresAt } = verified;
 
-    return { ...base, ...found, standing, reason, expiresAt, factIds: [factOf(event), ...facts] };
+    return { ...base, ...found, standing, reason, expiresAt, facts: joinedFacts(own, facts) };
   }
 
   const verifiedAt = verified.verifiedAt ?? event.time;
@@ -110,7 +113,7 @@ export function qualify(all: Case, claim: Claim): Qualified {
   const quality = qualityOf(all, claim, verified.score, maturesAt);
 
   if ('refused' in quality) {
-    return rejected(quality.refused, [...facts, ...quality.facts], { ...found, maturesAt });
+    return rejected(quality.refused, joinedFacts(facts, quality.facts), { ...found, maturesAt });
   }
 
   return {
@@ -120,24 +123,24 @@ export function qualify(all: Case, claim: Claim): Qualified {
     reason: null,
     verifiedAt,
     maturesAt,
-    factIds: [factOf(event), ...facts, ...quality.facts],
+    facts: joinedFacts(own, facts, quality.facts),
   };
 }
 
-function exclusionOf(all: Case, claim: Claim): { readonly refused: string; readonly facts: readonly string[] } | null {
+function exclusionOf(all: Case, claim: Claim): { readonly refused: string; readonly facts: Facts } | null {
   const { terms, filters } = claim.version;
 
   for (const [index, exclusion] of terms.exclusions.entries()) {
     const filter = filters.exclusions[index] ?? null;
 
     if (exclusion.eventType === null && filter?.matches(claim.event) === true) {
-      return { refused: exclusion.reason, facts: [] };
+      return { refused: exclusion.reason, facts: NO_FACTS };
     }
 
     const by = exclusion.eventType === null ? null : excludingEvent(all, exclusion, filter, claim.event);
 
     if (by) {
-      return { refused: exclusion.reason, facts: [factOf(by)] };
+      return { refused: exclusion.reason, facts: namedFacts(factOf(by)) };
     }
   }
 
@@ -198,11 +201,11 @@ function changesOf(index: CaseIndex, events: readonly OutcomeEvent[]): readonly 
 function attributionOf(
   { index }: Case,
   { event, version }: Claim,
-): Check<{ readonly agents: readonly AgentShare[]; readonly facts: readonly string[] }> {
+): Check<{ readonly agents: readonly AgentShare[]; readonly facts: Facts }> {
   const { attribution } = version.terms;
 
   if (!attribution) {
-    return { agents: [], facts: [] };
+    return { agents: [], facts: NO_FACTS };
   }
 
   const { touch, windowHours, model, agentProperty, shareProperty } = attribution;
@@ -211,31 +214,28 @@ function attributionOf(
   const from = placeFrom(known, after(event.time, -windowHours), timeOf);
   const until = placeAfter(known, event.time, timeOf);
   // The first or the last one alone where one is credited: there may be thousands.
-  const touches = known.slice(
-    model === 'LAST' ? Math.max(from, until - 1) : from,
-    model === 'FIRST' ? Math.min(from + 1, until) : until,
+  const first = model === 'LAST' ? Math.max(from, until - 1) : from;
+  const end = model === 'FIRST' ? Math.min(from + 1, until) : until;
+
+  if (first >= end) {
+    return { refused: 'OUTSIDE_ATTRIBUTION', facts: NO_FACTS };
+  }
+
+  // One window for the claims of a version: those of another may reach less far back.
+  const window = index.made(
+    attribution,
+    `touches ${event.subject}`,
+    () =>
+      new TouchWindow(
+        known.map(({ properties }) => ({
+          agent: scalarText(propertyAt(properties, agentProperty)) ?? '',
+          weight: shareProperty === null ? ONE : (numberAt(properties, shareProperty) ?? ZERO),
+        })),
+      ),
   );
+  const names = index.made(known, 'names', () => known.map(factOf));
 
-  if (touches.length === 0) {
-    return { refused: 'OUTSIDE_ATTRIBUTION', facts: [] };
-  }
-
-  const weights = new Map<string, Decimal>();
-
-  for (const { properties } of touches) {
-    const agent = scalarText(propertyAt(properties, agentProperty)) ?? '';
-    const weight = shareProperty === null ? ONE : numberAt(properties, shareProperty);
-    weights.set(agent, (weights.get(agent) ?? ZERO).plus(weight ?? ZERO));
-  }
-
-  const total = sum(weights.values());
-  const agents = [...weights].map(([agent, weight]) => ({
-    agent,
-    // Weights that all are nothing are equal ones.
-    share: total.isZero() ? divide(ONE, decimal(weights.size)) : divide(weight, total),
-  }));
-
-  return { agents, facts: touches.map(factOf) };
+  return { agents: window.sharesIn(first, end), facts: factsOfKind([{ list: names, from: first, until: end }]) };
 }
 
 /** What the event says that the outcome is worth. */
@@ -310,17 +310,17 @@ function qualityOf(
   { event, version }: Claim,
   verified: Decimal | null,
   maturesAt: Date,
-): Check<{ readonly facts: readonly string[] }> {
+): Check<{ readonly facts: Facts }> {
   const { quality } = version.terms;
 
   if (!quality) {
-    return { facts: [] };
+    return { facts: NO_FACTS };
   }
 
   const rating = verified ? null : ratingOf(all, quality, event, maturesAt);
   const score =
     verified ?? numberAt(rating?.properties ?? {}, quality.property) ?? numberAt(event.properties, quality.property);
-  const facts = rating ? [factOf(rating)] : [];
+  const facts = rating ? namedFacts(factOf(rating)) : NO_FACTS;
 
   if (score) {
     return score.lt(quality.minimum) ? { refused: 'QUALITY_BELOW', facts } : { facts };

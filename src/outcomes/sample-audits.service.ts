@@ -47,12 +47,12 @@ export class SampleAuditsService {
     const { idempotencyKey, ...draft } = input;
     insist(refuseSampleSize(draft.sampleSize));
 
-    return inTransaction(scope, async tx => {
-      const { id, replayed } = await this.acting.once(tx, 'outcomeSampleAuditStart', idempotencyKey, draft, () =>
-        this.#start(tx, draft, by),
-      );
-
-      return { audit: await find(tx, id), replayed };
+    return this.acting.once(scope, {
+      operation: 'outcomeSampleAuditStart',
+      key: idempotencyKey,
+      input: draft,
+      work: tx => this.#start(tx, draft, by),
+      answer: async (tx, { id, replayed }) => ({ audit: await find(tx, id), replayed }),
     });
   }
 
@@ -155,12 +155,12 @@ export class SampleAuditsService {
   async finish(scope: Scope, input: SampleAuditFinish, by: ActBy): Promise<Audited> {
     const { idempotencyKey, ...draft } = input;
 
-    return inTransaction(scope, async tx => {
-      const { id, replayed } = await this.acting.once(tx, 'outcomeSampleAuditFinish', idempotencyKey, draft, () =>
-        this.#finish(tx, draft.outcomeSampleAuditId, draft.wrongOutcomeIds, by),
-      );
-
-      return { audit: await find(tx, id), replayed };
+    return this.acting.once(scope, {
+      operation: 'outcomeSampleAuditFinish',
+      key: idempotencyKey,
+      input: draft,
+      work: tx => this.#finish(tx, draft.outcomeSampleAuditId, draft.wrongOutcomeIds, by),
+      answer: async (tx, { id, replayed }) => ({ audit: await find(tx, id), replayed }),
     });
   }
 

@@ -1,5 +1,7 @@
 import { decimal } from '../money/index.js';
 import { query, type Scope } from '../platform/index.js';
+import { inIndexOrder } from './access-path.js';
+import type { DuePlace } from './maturing.queries.js';
 import type { OutcomeAct, OutcomeEvent, Party } from './outcome.rules.js';
 import type { Verifier } from './outcome-terms.rules.js';
 
@@ -34,28 +36,60 @@ export async function isAnythingReceived(tx: Scope): Promise<boolean> {
   return rows.length > 0;
 }
 
+/** The last row of the intake that there is by now, before the first one where there is none. What comes later is behind it. */
+export async function lastReceived(tx: Scope): Promise<string> {
+  const [row] = await query<{ seq: string }>(
+    tx,
+    'select coalesce(max(seq), 0)::text as seq from outcome_intake where tenant_id = $1',
+    [tx.tenantId],
+  );
+
+  return row?.seq ?? '0';
+}
+
 const MOST_ROWS = 1_000;
+
+/** Whether more waits of the tenant than so much: events that came in up to a row of the intake, and outcomes that are due. */
+export async function isMoreThanALot(
+  tx: Scope,
+  upTo: string,
+  { events, due }: { readonly events: number; readonly due: number },
+): Promise<boolean> {
+  const [row] = await query<{ isMore: boolean }>(
+    tx,
+    `select (select count(*) > ${MOST_ROWS} or sum(cardinality(ids)) > $4
+         from (select ids from outcome_intake where tenant_id = $1 and seq <= $3 order by seq limit ${MOST_ROWS + 1}) i)
+       or (select count(*) > $5 from (select from outcome where tenant_id = $1 and due_at <= $2 limit $5 + 1) d) as "isMore"`,
+    [tx.tenantId, tx.now, upTo, events, due],
+  );
+
+  return row?.isMore === true;
+}
 
 /**
  * Takes batches out of the intake, those that came first first, until they hold `limit` events or more, and returns those
  * events as they were accepted. The caller holds the rating lock, so nobody else takes them; whatever becomes of them
- * commits together with their removal.
+ * commits together with their removal. None that came behind `upTo`; null for no bound. Events are looked up one by one,
+ * whatever the planner knows of tables that have just grown.
  */
-export async function takeIntake(tx: Scope, limit: number): Promise<TakenEvent[]> {
+export async function takeIntake(tx: Scope, limit: number, upTo: string | null): Promise<TakenEvent[]> {
   return query<TakenEvent>(
     tx,
     `with waiting as (
        select seq, sum(events) over (order by seq) - events as before
        from (select seq, cardinality(ids) as events from outcome_intake
-             where tenant_id = $1 and cardinality(ids) > 0 order by seq limit ${MOST_ROWS}) first
+             where tenant_id = $1 and cardinality(ids) > 0 and ($3::bigint is null or seq <= $3)
+             order by seq limit ${MOST_ROWS}) first
      ), taken as (
        delete from outcome_intake i using waiting w where i.tenant_id = $1 and i.seq = w.seq and w.before < $2
        returning i.ids, i.sources, i.key_id, i.party
      )
-     select u.id, u.source, u.type, u.time, u.subject, u.properties, t.key_id as "keyId", t.party
-     from taken t, unnest(t.ids, t.sources) as e (id, source)
-     join usage_event u on u.tenant_id = $1 and u.id = e.id and u.source = e.source`,
-    [tx.tenantId, limit],
+     select u.*, t.key_id as "keyId", t.party
+     from taken t cross join unnest(t.ids, t.sources) as e (id, source) cross join lateral (
+       select id, source, type, time, subject, properties from usage_event
+       where tenant_id = $1 and id = e.id and source = e.source offset 0
+     ) u`,
+    [tx.tenantId, limit, upTo],
   );
 }
 
@@ -120,7 +154,9 @@ export async function eventsOfCases(tx: Scope, { subjects, customers, loose }: C
        join outcome_event e on e.tenant_id = $1 and e.id = l.id and e.source = l.source
      )
      select m.id, m.source, m.type, m.time, m.subject, m.customer, u.properties, m.key_id as "keyId", m.party
-     from member m join usage_event u on u.tenant_id = m.tenant_id and u.id = m.id and u.source = m.source`,
+     from member m cross join lateral (
+       select properties from usage_event where tenant_id = $1 and id = m.id and source = m.source offset 0
+     ) u`,
     [tx.tenantId, subjects, customers, loose.map(({ id }) => id), loose.map(({ source }) => source)],
   );
 }
@@ -191,23 +227,18 @@ export interface CaseName extends EventPlace {
 }
 
 /** An outcome whose instant has come. */
-export interface DueOutcome extends CaseName {
-  readonly outcomeId: string;
-  readonly dueAt: Date;
-}
+export interface DueOutcome extends CaseName, DuePlace {}
 
 /** Outcomes whose instant has come, in the order of the instants, after a place: up to `limit`. */
-export async function dueOutcomes(
-  tx: Scope,
-  after: Pick<DueOutcome, 'outcomeId' | 'dueAt'> | null,
-  limit: number,
-): Promise<DueOutcome[]> {
-  return query<DueOutcome>(
-    tx,
-    `select id as "outcomeId", due_at as "dueAt", event_id as id, source, subject, customer from outcome
-     where tenant_id = $1 and due_at <= $2 and ($3::timestamptz is null or (due_at, id) > ($3, $4))
+export async function dueOutcomes(tx: Scope, after: DuePlace | null, limit: number): Promise<DueOutcome[]> {
+  return inIndexOrder(tx, () =>
+    query<DueOutcome>(
+      tx,
+      `select id as "outcomeId", due_at as "dueAt", event_id as id, source, subject, customer from outcome
+     where tenant_id = $1 and due_at <= $2 and (due_at, id) > (coalesce($3, '-infinity'::timestamptz), $4)
      order by due_at, id limit $5`,
-    [tx.tenantId, tx.now, after?.dueAt ?? null, after?.outcomeId ?? '', limit],
+      [tx.tenantId, tx.now, after?.dueAt ?? null, after?.outcomeId ?? '', limit],
+    ),
   );
 }
 

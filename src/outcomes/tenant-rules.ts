@@ -102,6 +102,13 @@ export class TenantRules {
     return this.#some(({ customerProperty }) => customerProperty !== null);
   }
 
+  /** All that `customerPropertyAt` knows, as JSON: where this is the same, so are the customers of the same events. */
+  get customerPaths(): string {
+    return JSON.stringify(
+      this.#contracts.map(contract => [contract.startsAt, contract.endsAt, customerPropertyOf(contract)]),
+    );
+  }
+
   /**
    * The path of the customer in an event of this instant: by the contract that holds then; where none does, by the one that
    * follows, or else the last one, for a contract may begin later than what it is to judge.
@@ -110,13 +117,17 @@ export class TenantRules {
     const contract =
       this.at(instant) ?? this.#contracts.find(({ startsAt }) => startsAt > instant) ?? this.#contracts.at(-1);
 
-    return (
-      contract?.rules.flatMap(({ versions }) => versions).find(({ terms }) => terms.customerProperty !== null)?.terms
-        .customerProperty ?? null
-    );
+    return contract ? customerPropertyOf(contract) : null;
   }
 
   #some(is: (terms: LiveRuleVersion['terms']) => boolean): boolean {
     return [...this.#versions.values()].flat().some(({ terms }) => is(terms));
   }
+}
+
+/** The path by which a contract's rules find the customer of an event: those of one book name no other. */
+function customerPropertyOf({ rules }: ContractRules): string | null {
+  const version = rules.flatMap(({ versions }) => versions).find(({ terms }) => terms.customerProperty !== null);
+
+  return version?.terms.customerProperty ?? null;
 }

@@ -40,16 +40,17 @@ async function monthsOf(
 
   const rows = await query<{ month: string }>(
     tx,
-    // Month by month, until the first value is found; events are found by their time, for nothing indexes their subjects.
+    // Month by month, until the first value is found: one look-up for each subject and meter, whatever the planner knows.
     `select t.month::text from usage_touch t
      where t.tenant_id = $1 and not t.month = any ($4::date[])
        and not coalesce(t.month::timestamp at time zone 'UTC' >= $5 and (t.month + interval '1 month') at time zone 'UTC' <= $6, false)
        and exists (
-       select from usage_value v
-       join usage_event u on u.tenant_id = v.tenant_id and u.id = v.id and u.source = v.source
-       where v.tenant_id = $1 and v.meter_id = any ($3::text[]) and u.subject = any ($2::text[])
-         and v.time >= t.month::timestamp at time zone 'UTC'
-         and v.time < (t.month + interval '1 month') at time zone 'UTC')`,
+         select from unnest($2::text[]) as s (subject), unnest($3::text[]) as m (id) cross join lateral (
+           select from usage_value v
+           where v.tenant_id = $1 and v.subject = s.subject and v.meter_id = m.id
+             and v.time >= t.month::timestamp at time zone 'UTC'
+             and v.time < (t.month + interval '1 month') at time zone 'UTC' limit 1
+         ) v)`,
     [tx.tenantId, [...new Set(subjects)], meterIds, known, rated?.start ?? null, rated?.end ?? null],
   );
 

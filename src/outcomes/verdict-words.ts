@@ -5,7 +5,8 @@ import { eventsNamed } from './fact-hash.js';
 import type { BilledOutcome } from './outcome-billing.js';
 import type { Party } from './outcome.rules.js';
 import { actsOn, eventsOfCases } from './settle.queries.js';
-import { wordOf, wordsOfActs, type Word } from './verification.rules.js';
+import { wordOf, wordsOfActs } from './verification.rules.js';
+import type { Word } from './word-list.rules.js';
 
 /** A word that counted in a verdict, as its receipt tells it. */
 export interface VerdictWord {

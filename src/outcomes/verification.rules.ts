@@ -1,10 +1,12 @@
 import { propertyAt } from '../catalog/property.rules.js';
 import type { Decimal } from '../money/index.js';
-import { placeFrom } from './case-index.rules.js';
+import { placeAfter, placeBehind, placeFrom } from './case-index.rules.js';
 import { after, type Case, type Claim, factOf, numberOf } from './claim.rules.js';
+import { type Facts, factsOfKind, joinedFacts, namedFacts } from './fact-run.rules.js';
 import type { OutcomeAct, OutcomeEvent, Party } from './outcome.rules.js';
 import { BUILT_IN_REASONS } from './reason.rules.js';
 import type { Senders, VerificationTerms } from './outcome-terms.rules.js';
+import { type Heard, type Saying, type Word, WordList } from './word-list.rules.js';
 
 /** What the words on a claim come to. */
 export interface Verified {
@@ -15,23 +17,11 @@ export interface Verified {
   /** Of the last word that passed it and tells one. */
   readonly score: Decimal | null;
   /** The words that counted. */
-  readonly facts: readonly string[];
-}
-
-/** Somebody's word on a claim, told by event or by mutation. */
-export interface Word {
-  readonly fact: string;
-  readonly at: Date;
-  readonly passes: boolean;
-  readonly verifier: string;
-  readonly score: Decimal | null;
-  readonly evidence: Readonly<Record<string, unknown>>;
-  readonly reason: string | null;
-  readonly keyId: string;
-  readonly party: Party;
+  readonly facts: Facts;
 }
 
 const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
+const NOTHING_HEARD: Heard = { passed: new Set<Party>(), runs: [], score: null, ignored: null, settled: null };
 
 /**
  * Takes the words on a claim in the order of their times, until one refuses it or as many as the rule asks for pass it. No
@@ -42,49 +32,28 @@ export function verificationOf(all: Case, claim: Claim): Verified {
   const { event, version } = claim;
   const { verification, evidence } = version.terms;
   const missing = evidence.filter(name => (propertyAt(event.properties, name) ?? null) === null);
-  const lacks = (more: Readonly<Record<string, unknown>>) =>
-    missing.some(name => (propertyAt(more, name) ?? null) === null);
-  const open = { expiresAt: null, score: null, facts: [] };
+  const open = { expiresAt: null, score: null };
 
   if (!verification) {
-    return lacks({})
-      ? { ...open, standing: 'REJECTED', reason: 'EVIDENCE_MISSING', verifiedAt: null }
-      : { ...open, standing: 'PASSED', reason: null, verifiedAt: event.time };
+    return missing.length > 0
+      ? { ...open, standing: 'REJECTED', reason: 'EVIDENCE_MISSING', verifiedAt: null, facts: namedFacts() }
+      : { ...open, standing: 'PASSED', reason: null, verifiedAt: event.time, facts: namedFacts() };
   }
 
   const expiresAt = after(event.time, verification.expiresAfterHours);
-  const passed = new Set<Party>();
-  const facts: string[] = [];
-  let score: Decimal | null = null;
-  let ignored: string | null = null;
+  const { runs, score, ignored, settled } = heardOn(all, claim, verification, { missing, expiresAt });
+  const facts = factsOfKind(runs);
 
-  for (const word of wordsOn(all, claim, verification, expiresAt)) {
-    if (!verification.verifiers.some(verifier => verifier === word.verifier)) {
-      continue;
-    }
-
-    if (word.keyId === event.keyId) {
-      ignored = 'SELF_VERIFICATION';
-      continue;
-    }
-
-    if (!word.passes) {
-      return { ...open, standing: 'REJECTED', reason: codeOf(word), verifiedAt: null, facts: [...facts, word.fact] };
-    }
-
-    if (lacks(word.evidence)) {
-      ignored = 'EVIDENCE_MISSING';
-      continue;
-    }
-
-    ignored = null;
-    passed.add(word.party);
-    facts.push(word.fact);
-    score = word.score ?? score;
-
-    if (verification.parties === 'ANY' || passed.size === 2) {
-      return { standing: 'PASSED', reason: null, verifiedAt: word.at, expiresAt: null, score, facts };
-    }
+  if (settled) {
+    return settled.passes
+      ? { standing: 'PASSED', reason: null, verifiedAt: settled.at, expiresAt: null, score, facts }
+      : {
+          ...open,
+          standing: 'REJECTED',
+          reason: codeOf(settled),
+          verifiedAt: null,
+          facts: joinedFacts(facts, namedFacts(settled.fact)),
+        };
   }
 
   return all.now >= expiresAt
@@ -92,44 +61,65 @@ export function verificationOf(all: Case, claim: Claim): Verified {
     : { ...open, standing: 'CLAIMED', reason: ignored, verifiedAt: null, expiresAt, facts };
 }
 
-/** The words on a claim until it expires, in the order of their times, one by one: the first may be the last that is asked for. */
-function* wordsOn(
+/** What the words on a claim until it expires come to, in the order of their times. */
+function heardOn(
   { index }: Case,
-  { event: { subject, time }, acts }: Claim,
+  { event: { subject, time, keyId }, acts }: Claim,
   verification: VerificationTerms,
-  expiresAt: Date,
-): Generator<Word> {
-  const { eventType, sentBy } = verification;
+  { missing, expiresAt }: { readonly missing: readonly string[]; readonly expiresAt: Date },
+): Heard {
+  const { eventType, sentBy, verifiers, parties } = verification;
+  const isKnown = ({ verifier }: Word) => verifiers.some(known => known === verifier);
+  const saying = (word: Word) => sayingOf(word, keyId, missing);
   const sent =
     eventType === null || subject === null
-      ? []
-      : index.made(verification, `words ${subject}`, () =>
-          index.of(eventType, { subject }).filter(isHeard(sentBy)).map(wordOf).sort(byAt),
+      ? new WordList([], saying)
+      : index.made(
+          verification,
+          JSON.stringify(['words', subject, keyId, missing]),
+          () =>
+            new WordList(
+              index.of(eventType, { subject }).filter(isHeard(sentBy)).map(wordOf).filter(isKnown).sort(byAt),
+              saying,
+            ),
         );
-  const told = wordsOfActs(acts).sort(byAt);
-  let place = placeFrom(sent, time, ({ at }) => at);
+  const end = placeAfter(sent.words, expiresAt, timeOf);
+  const needsBoth = parties === 'BOTH';
+  let heard = NOTHING_HEARD;
+  let place = placeFrom(sent.words, time, timeOf);
 
-  for (const word of told) {
-    for (let other = sent[place]; other && byAt(other, word) < 0; other = sent[place]) {
-      if (other.at > expiresAt) {
-        return;
-      }
-
-      yield other;
-      place += 1;
+  for (const told of wordsOfActs(acts).filter(isKnown).sort(byAt)) {
+    if (told.at > expiresAt) {
+      break;
     }
 
-    if (word.at > expiresAt) {
-      return;
-    }
-
-    yield word;
+    const until = Math.min(
+      end,
+      placeBehind(sent.words, word => byAt(word, told) < 0),
+    );
+    heard = sent.heard(heard, place, until, needsBoth);
+    heard = new WordList([told], saying).heard(heard, 0, 1, needsBoth);
+    place = Math.max(place, until);
   }
 
-  for (let other = sent[place]; other && other.at <= expiresAt; other = sent[place]) {
-    yield other;
-    place += 1;
+  return sent.heard(heard, place, end, needsBoth);
+}
+
+/** What a word says on a claim of a key for which such evidence is missing. */
+function sayingOf(word: Word, keyId: string, missing: readonly string[]): Saying {
+  if (word.keyId === keyId) {
+    return 'SELF_VERIFICATION';
   }
+
+  if (!word.passes) {
+    return 'REFUSES';
+  }
+
+  return missing.some(name => (propertyAt(word.evidence, name) ?? null) === null) ? 'EVIDENCE_MISSING' : 'PASSES';
+}
+
+function timeOf({ at }: Word): Date {
+  return at;
 }
 
 /** Whether an event is heard where a rule hears those of one side, or of both. */

@@ -25,7 +25,8 @@ export class EstimateResolver {
       throw DomainError.invalid('properties is an object', ['properties']);
     }
 
-    const estimate = await this.service.estimate(scopeFor(scope, tenant.id), {
+    const own = scopeFor(scope, tenant.id);
+    const estimate = await this.service.estimate(own, {
       eventType,
       model,
       serviceTier,
@@ -33,6 +34,6 @@ export class EstimateResolver {
       properties,
     });
 
-    return CostEstimateType.from(estimate);
+    return CostEstimateType.from(estimate, await this.service.relations(own));
   }
 }

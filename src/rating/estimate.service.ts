@@ -1,10 +1,12 @@
 import type { CatalogService } from '../catalog/index.js';
 import { type Decimal, decimal, formatDecimal, maxOf, parseDecimal, sum, ZERO } from '../money/index.js';
-import { DomainError, type Scope } from '../platform/index.js';
+import { DomainError, inTransaction, type Scope } from '../platform/index.js';
 import { sentenceOf, worstBetween } from '../pricing/index.js';
 import type { Tenant } from '../tenants/index.js';
 import { measureEvent, type Measure } from '../usage/index.js';
+import { relationsAt, type EstimatedRelation } from './estimate-relation.rules.js';
 import { type Known, type LiveTerms, marginal, priceOf } from './live-terms.js';
+import type { OutcomesRating } from './outcome-rating.js';
 
 /** What a call is expected to use. */
 export interface EstimateRequest {
@@ -49,6 +51,7 @@ export class EstimateService {
   constructor(
     private readonly catalog: CatalogService,
     private readonly live: LiveTerms,
+    private readonly outcomes: Pick<OutcomesRating, 'rulesOf'>,
   ) {}
 
   /**
@@ -76,6 +79,18 @@ export class EstimateService {
       worst: isPriced ? sum(items.map(item => item.worst ?? ZERO)) : null,
       items,
     };
+  }
+
+  /**
+   * What outcome rules of the contract of at most a second ago make of usage now. Asked for beside an estimate, which knows
+   * nothing of it: a hold is for the worst, and that is usage that no outcome comes of.
+   */
+  async relations(scope: Scope): Promise<readonly EstimatedRelation[]> {
+    const { terms } = await this.live.known(scope);
+
+    return terms
+      ? relationsAt(await inTransaction(scope, tx => this.outcomes.rulesOf(tx, terms.contract)), scope.now)
+      : [];
   }
 
   /** The measures of the expected event and of the largest one. */

@@ -1,6 +1,8 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { formatDecimal } from '../money/index.js';
+import { OutcomeUsageRelationEnum } from '../outcomes/index.js';
 import { DecimalScalar, JsonScalar, MoneyType } from '../platform/index.js';
+import type { EstimatedRelation } from './estimate-relation.rules.js';
 import type { Estimate, EstimateItem } from './estimate.service.js';
 
 @InputType({ description: 'Tokens that a call is expected to use.' })
@@ -42,6 +44,31 @@ export class CostEstimateInput {
   properties?: unknown;
 }
 
+const MOST_RELATIONS = 100;
+
+@ObjectType('CostEstimateRelation', { description: 'How an outcome rule of the contract stands to usage of a call.' })
+export class CostEstimateRelationType {
+  @Field(() => OutcomeUsageRelationEnum, {
+    description:
+      'REPLACE: the usage is not charged, whatever comes of it. FALLBACK: it is charged until an outcome of its subject is.',
+  })
+  relation!: OutcomeUsageRelationEnum;
+
+  @Field(() => ID, { description: 'The rule.' })
+  outcomeRuleId!: string;
+
+  @Field(() => String, { description: 'The same in a sentence, for people.' })
+  sentence!: string;
+
+  static from({ relation, ruleId, sentence }: EstimatedRelation): CostEstimateRelationType {
+    return Object.assign(new CostEstimateRelationType(), {
+      relation: OutcomeUsageRelationEnum[relation],
+      outcomeRuleId: ruleId,
+      sentence,
+    });
+  }
+}
+
 @ObjectType('CostEstimateItem', { description: 'What one kind of usage of a call will cost.' })
 export class CostEstimateItemType {
   @Field(() => ID, { description: 'The meter that will count it.' })
@@ -78,9 +105,19 @@ export class CostEstimateItemType {
   @Field(() => String, { nullable: true, description: 'The arithmetic of the expected amount.' })
   explanation!: string | null;
 
-  static from(item: EstimateItem, currency: string): CostEstimateItemType {
+  @Field(() => [CostEstimateRelationType], {
+    description:
+      'What outcome rules make of it, at most 100: none where outcomes have no bearing on it. Amounts are those of usage that is charged, and do not know of it.',
+  })
+  outcomeRelations!: CostEstimateRelationType[];
+
+  static from(item: EstimateItem, currency: string, relations: readonly EstimatedRelation[]): CostEstimateItemType {
     return Object.assign(new CostEstimateItemType(), {
       ...item,
+      outcomeRelations: relations
+        .filter(({ meterId }) => meterId === item.meterId)
+        .slice(0, MOST_RELATIONS)
+        .map(CostEstimateRelationType.from),
       quantity: formatDecimal(item.quantity),
       worstQuantity: formatDecimal(item.worstQuantity),
       expected: item.expected && MoneyType.of(item.expected, currency),
@@ -91,7 +128,7 @@ export class CostEstimateItemType {
 
 @ObjectType('CostEstimate', {
   description:
-    'What a call will cost, by the live price book, without minimums and the discounts of its version. What is expected is exact and unrounded; nothing is reserved.',
+    'What a call will cost, by the live price book, without minimums and the discounts of its version. What is expected is exact and unrounded; nothing is reserved. Usage that outcomes replace or stand for is in it as if it were charged: `outcomeRelations` of its items tell.',
 })
 export class CostEstimateType {
   @Field(() => MoneyType, {
@@ -117,7 +154,10 @@ export class CostEstimateType {
   @Field(() => [CostEstimateItemType], { description: 'Each kind of usage; as many as the event has.' })
   items!: CostEstimateItemType[];
 
-  static from({ currency, contractId, versionId, expected, worst, items }: Estimate): CostEstimateType {
+  static from(
+    { currency, contractId, versionId, expected, worst, items }: Estimate,
+    relations: readonly EstimatedRelation[],
+  ): CostEstimateType {
     const code = currency ?? '';
 
     return Object.assign(new CostEstimateType(), {
@@ -125,7 +165,7 @@ export class CostEstimateType {
       priceBookVersionId: versionId,
       expected: expected && currency ? MoneyType.of(expected, code) : null,
       worst: worst && currency ? MoneyType.of(worst, code) : null,
-      items: items.map(item => CostEstimateItemType.from(item, code)),
+      items: items.map(item => CostEstimateItemType.from(item, code, relations)),
     });
   }
 }

@@ -1,3 +1,4 @@
+export { invoicedVersions } from './charged-versions.queries.js';
 export { ChargeResolver } from './charge.resolver.js';
 export { ChargeType } from './charge.types.js';
 export { EstimateResolver } from './estimate.resolver.js';
@@ -17,5 +18,6 @@ export { OutcomeStatsService } from './outcome-stats.service.js';
 export { PeriodRating, periodToRate, type PeriodToRate, type UsageSource } from './period-rating.js';
 export { ratingHandlers, ratingJobs } from './rating.jobs.js';
 export { countUnpriced, itemOfRow, outcomeRuleOf, type ChargeRow } from './rating.queries.js';
+export { SoftCapsService } from './soft-caps.js';
 export { fallbacksOf, replacementsOf, type Replacement } from './usage-relation.rules.js';
 export { RatingService, type RatedPeriod, type WhenRated } from './rating.service.js';

@@ -4,6 +4,12 @@ import { type Cap, CAP_SCOPES, type CapScope } from '../outcomes/outcome-terms.r
 import { asOccurred, RulePrices, type RuleToRate } from './outcome-prices.rules.js';
 import { OutcomeWalk } from './outcome-walk.rules.js';
 
+/** A SOFT cap that an outcome goes beyond, by the version that judged it. */
+export interface ExceededCap {
+  readonly versionId: string;
+  readonly cap: Cap;
+}
+
 /** What the caps of a rule make of a period's outcomes. */
 export interface Capped {
   /** Those that are not charged, in the order in which they occurred. */
@@ -28,13 +34,24 @@ interface Spent {
  * guarantee is looked at in its place and takes no room.
  */
 export function cappedOf(rule: RuleToRate, outcomes: readonly BillableOutcome[]): Capped {
+  const { capped, beyond, unpaid } = gonePast(rule, outcomes);
+
+  return { capped, beyond, unpaid };
+}
+
+/** The same, and the SOFT cap that the first of those beyond one goes beyond; null for none. */
+export function gonePast(
+  rule: RuleToRate,
+  outcomes: readonly BillableOutcome[],
+): Capped & { readonly exceeded: ExceededCap | null } {
   const prices = new RulePrices(rule);
   const capped: CappedOutcome[] = [];
   const beyond: string[] = [];
   const unpaid: string[] = [];
+  let exceeded: ExceededCap | null = null;
 
   if (!prices.versions.some(({ terms }) => terms.caps.length > 0)) {
-    return { capped, beyond, unpaid };
+    return { capped, beyond, exceeded, unpaid };
   }
 
   const scopes = CAP_SCOPES.filter(per => prices.versions.some(({ terms }) => terms.caps.some(cap => cap.per === per)));
@@ -62,7 +79,10 @@ export function cappedOf(rule: RuleToRate, outcomes: readonly BillableOutcome[])
       continue;
     }
 
-    if (hit.length > 0) {
+    const [soft] = hit;
+
+    if (soft) {
+      exceeded ??= { versionId: outcome.versionId, cap: soft };
       beyond.push(outcome.id);
     }
 
@@ -75,7 +95,7 @@ export function cappedOf(rule: RuleToRate, outcomes: readonly BillableOutcome[])
     }
   }
 
-  return { capped, beyond, unpaid };
+  return { capped, beyond, exceeded, unpaid };
 }
 
 const NOTHING: Spent = { count: ZERO, amount: ZERO };

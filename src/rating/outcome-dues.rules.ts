@@ -8,7 +8,7 @@ import {
 } from '../outcomes/billable.rules.js';
 import { duesOf, mergeUnpriced, type Due } from './charge.rules.js';
 import type { PeriodFacts, RatedVersion, Unpriced } from './facts.rules.js';
-import { cappedOf } from './outcome-caps.rules.js';
+import { gonePast, type ExceededCap } from './outcome-caps.rules.js';
 import { beyondCharged, mayCostOtherwise } from './outcome-cap-fit.rules.js';
 import { asOccurred, attributesOf, RulePrices, type RuleToRate } from './outcome-prices.rules.js';
 import { auditDue, guaranteeDue, minimumDue } from './outcome-whole.rules.js';
@@ -38,8 +38,16 @@ export function needsSingles(rule: RuleToRate): boolean {
 
 /** What a rule comes to, outcome by outcome, in whatever order they are given. */
 export function outcomeDues(rule: RuleToRate, outcomes: readonly BillableOutcome[]): RatedRule {
+  return ratedOneByOne(rule, outcomes).rated;
+}
+
+/** The same, and the SOFT cap that an outcome goes beyond first; null for none. */
+export function ratedOneByOne(
+  rule: RuleToRate,
+  outcomes: readonly BillableOutcome[],
+): { readonly rated: RatedRule; readonly exceeded: ExceededCap | null } {
   const prices = new RulePrices(rule);
-  const { capped, unpaid } = cappedOf(rule, outcomes);
+  const { capped, unpaid, exceeded } = gonePast(rule, outcomes);
   const all = new Map(capped.map(one => [one.id, one]));
   const out = new Set([...all.keys(), ...unpaid]);
   const kept = outcomes.filter(({ id }) => !out.has(id));
@@ -57,7 +65,7 @@ export function outcomeDues(rule: RuleToRate, outcomes: readonly BillableOutcome
 
   const inOrder = left === kept ? capped : asOccurred(outcomes).flatMap(({ id }) => all.get(id) ?? []);
 
-  return { ...rated, capped: inOrder, unpaid };
+  return { rated: { ...rated, capped: inOrder, unpaid }, exceeded };
 }
 
 function ratedSingles(prices: RulePrices, outcomes: readonly BillableOutcome[]): Pick<RatedRule, 'dues' | 'unpriced'> {

@@ -1,8 +1,9 @@
 import { Arg, Authorized, Ctx, FieldResolver, ID, Resolver, Root } from 'type-graphql';
 import { OutcomeDisputeType, OutcomeRuleType, OutcomeType } from '../outcomes/index.js';
-import { MoneyType, scopeFor, type GraphqlContext } from '../platform/index.js';
+import { DomainError, ErrorCode, MoneyType, scopeFor, type GraphqlContext } from '../platform/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import { OutcomeCostType, OutcomeMarginType, OutcomeStatType } from './outcome-figures.types.js';
+import { allowanceOf } from './figures-allowance.js';
 import type { OutcomeMarginService } from './outcome-margin.service.js';
 import type { OutcomeStatsService } from './outcome-stats.service.js';
 
@@ -19,7 +20,7 @@ export class OutcomeRuleFiguresResolver {
   @Authorized('outcomes:read', 'billing:read')
   @FieldResolver(() => [OutcomeStatType], {
     description:
-      "A buyer's outcomes of the rule, counted: one entry for each state, reason and currency, at most 1,000. Amounts are those of the periods that they are charged in, as of now.",
+      "A buyer's outcomes of the rule, counted: one entry for each state, reason and currency, at most 1,000. Amounts are those of the periods that they are charged in, as of now. One request counts 500,000 outcomes at most, those of the periods that its amounts are reckoned from among them; where tiers, caps or values tell outcomes apart, 100,000.",
   })
   async stats(
     @Root() rule: OutcomeRuleType,
@@ -29,7 +30,7 @@ export class OutcomeRuleFiguresResolver {
     @Ctx() { scope }: GraphqlContext,
   ) {
     const buyer = await this.tenants.within(scope, tenantId);
-    const stats = await this.figures.stats(buyer, rule.id, { from, until });
+    const stats = await this.figures.stats(buyer, rule.id, { from, until }, allowanceOf(scope));
 
     return stats.slice(0, MOST_STATS).map(OutcomeStatType.from);
   }
@@ -46,6 +47,15 @@ export class OutcomeRuleFiguresResolver {
     @Arg('until', () => Date, { description: '… until before here, at most 1,830 days.' }) until: Date,
     @Ctx() { scope }: GraphqlContext,
   ) {
+    // Whoever buys under a rule reads it, and what the models cost is the seller's.
+    if (rule.buyerId !== null) {
+      throw new DomainError(
+        ErrorCode.FORBIDDEN,
+        `what rule ${rule.id} leaves is told to its seller alone: ask for it among the rules of that tenant`,
+        ['id'],
+      );
+    }
+
     const buyer = await this.tenants.within(scope, tenantId);
     const margins = await this.margins.margin(buyer, rule, { from, until });
 
@@ -79,7 +89,7 @@ export class OutcomeDisputeHeldResolver {
       'What the held outcomes would add to the charges of their periods, exact: one amount for each currency, at most 200; none when none is held.',
   })
   async held(@Root() dispute: OutcomeDisputeType, @Ctx() { scope }: GraphqlContext) {
-    const held = await this.figures.held(scopeFor(scope, dispute.tenantId), dispute.id);
+    const held = await this.figures.held(scopeFor(scope, dispute.tenantId), dispute.id, allowanceOf(scope));
 
     return held.map(({ amount, currency }) => MoneyType.of(amount, currency));
   }

@@ -2,8 +2,10 @@ import { monthOf, type Contract, type Period } from '../contracts/index.js';
 import { billableGroups, billableOutcomes, finishedAudits, markCaps, type LiveRule } from '../outcomes/index.js';
 import type { Scope } from '../platform/index.js';
 import { allocateOutcomes, type AllocatedOutcome } from './outcome-allocation.rules.js';
-import { groupedOutcomeDues, needsSingles, outcomeDues, type RatedRule } from './outcome-dues.rules.js';
+import { groupedOutcomeDues, needsSingles, outcomeDues, ratedOneByOne, type RatedRule } from './outcome-dues.rules.js';
 import type { RuleToRate } from './outcome-prices.rules.js';
+import { softCapExceeded, toldRules, type SoftCapExceeded } from './soft-caps.js';
+import { hasSoftCap } from './soft-caps.rules.js';
 import { fallbacksOf } from './usage-relation.rules.js';
 
 /** What rating asks of outcomes: which rules there are, and that all is judged that can be. */
@@ -28,9 +30,12 @@ export interface OutcomePeriod {
 }
 
 /** What outcomes ask for in a period. */
-export type RatedOutcomes = Pick<RatedRule, 'dues' | 'unpriced'>;
+export interface RatedOutcomes extends Pick<RatedRule, 'dues' | 'unpriced'> {
+  /** SOFT caps that outcomes go beyond, of which nobody was told. */
+  readonly exceededCaps: readonly SoftCapExceeded[];
+}
 
-const NOTHING: RatedOutcomes = { dues: [], unpriced: [] };
+const NOTHING: RatedOutcomes = { dues: [], unpriced: [], exceededCaps: [] };
 
 /**
  * Rates the outcomes of a period and marks those that a cap keeps out. The caller holds the rating lock. Outcomes of a rule
@@ -49,23 +54,36 @@ export async function rateOutcomes(tx: Scope, asked: OutcomePeriod): Promise<Rat
   const known = new Map(found.map(row => [row.ruleId, row]));
   const ids = new Set([...rules.map(({ id }) => id), ...known.keys()]);
   const rated: RatedRule[] = [];
+  const exceededCaps: SoftCapExceeded[] = [];
+  let told: ReadonlySet<string> | null = null;
 
   for (const id of ids) {
     const rule = ruleToRate(tx, asked, id, audits.find(({ ruleId }) => ruleId === id) ?? null);
     const { groups = [], capped = 0 } = known.get(id) ?? {};
-    const result =
+    const { rated: result, exceeded } =
       groups.length > 0 && needsSingles(rule)
-        ? outcomeDues(rule, await billableOutcomes(tx, place, id, timeZone))
-        : groupedOutcomeDues(rule, groups);
+        ? ratedOneByOne(rule, await billableOutcomes(tx, place, id, timeZone))
+        : { rated: groupedOutcomeDues(rule, groups), exceeded: undefined };
 
     if (capped > 0 || result.capped.length > 0) {
       await markCaps(tx, place, id, result.capped, stoodFor(rules, id));
     }
 
     rated.push(result);
+
+    if (groups.length > 0 && hasSoftCap(rule)) {
+      told ??= await toldRules(tx, period.start);
+      const asRated = { place, timeZone, groups, rated: result, exceeded };
+      const soft = told.has(id) ? null : await softCapExceeded(tx, rule, asRated);
+      exceededCaps.push(...(soft ? [soft] : []));
+    }
   }
 
-  return { dues: rated.flatMap(({ dues }) => dues), unpriced: rated.flatMap(({ unpriced }) => unpriced) };
+  return {
+    dues: rated.flatMap(({ dues }) => dues),
+    unpriced: rated.flatMap(({ unpriced }) => unpriced),
+    exceededCaps,
+  };
 }
 
 /**

@@ -4,6 +4,8 @@ import {
   alikeOutcomes,
   billableOutcomes,
   chargedStretches,
+  countOccurred,
+  countReckoned,
   finishedAudits,
   heldBy,
   heldWithin,
@@ -15,6 +17,7 @@ import {
 } from '../outcomes/index.js';
 import { DomainError, inTransaction, type Scope } from '../platform/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
+import { FiguresAllowance } from './figures-allowance.js';
 import { heldAmounts, isChargedSingly } from './outcome-figures.rules.js';
 import { allocatePeriod, ruleToRate, type OutcomesRating } from './outcome-rating.js';
 
@@ -60,13 +63,21 @@ export class OutcomeStatsService {
 
   /**
    * The outcomes of a rule that occurred in a stretch of time, by where they stand and why. `scope` is their tenant's.
-   * Amounts are those of the billing periods that the outcomes are charged in, rated as of now.
+   * Amounts are those of the billing periods that the outcomes are charged in, rated as of now. Refuses what looks at more
+   * outcomes than the request's allowance has left, before it does.
    */
-  async stats(scope: Scope, ruleId: string, stretch: OccurredWithin): Promise<OutcomeStat[]> {
+  async stats(
+    scope: Scope,
+    ruleId: string,
+    stretch: OccurredWithin,
+    allowance = new FiguresAllowance(),
+  ): Promise<OutcomeStat[]> {
     insistStretch(stretch);
 
     return inTransaction(scope, async tx => {
-      const alike = await alikeOutcomes(tx, ruleId, stretch);
+      allowance.count(await countOccurred(tx, ruleId, stretch, allowance.countable));
+      const alike = await alikeOutcomes(tx, ruleId, stretch, allowance.reckonable);
+      allowance.reckon(alike.length);
       const known = await this.#known(tx, new Set(alike.map(({ contractId }) => contractId)));
       const figures = new Figures();
 
@@ -83,13 +94,14 @@ export class OutcomeStatsService {
             .filter(one => one.contractId === contractId)
             .forEach(one => figures.charge(one, one.currency, chargedSingly(known, ruleId, one)));
         } else if (found) {
-          await addAllocated(tx, known.tenant, { ...found, ruleId, first, last }, stretch, figures);
+          await addAllocated(tx, known.tenant, { ...found, ruleId, first, last }, stretch, { figures, allowance });
         }
       }
 
-      const held = await heldWithin(tx, ruleId, stretch, known.tenant.timeZone);
+      const held = await heldWithin(tx, ruleId, stretch, known.tenant.timeZone, allowance.reckonable);
+      allowance.reckon(held.length);
 
-      for (const { reason, currency, amount } of await this.#heldAmounts(tx, known, held)) {
+      for (const { reason, currency, amount } of await this.#heldAmounts(tx, known, held, allowance)) {
         figures.hold({ state: 'DISPUTED', reason }, currency, amount);
       }
 
@@ -97,8 +109,8 @@ export class OutcomeStatsService {
     });
   }
 
-  /** What the outcomes that a dispute holds would add to the charges, currency by currency. */
-  async held(scope: Scope, disputeId: string): Promise<HeldMoney[]> {
+  /** What the outcomes that a dispute holds would add to the charges, currency by currency; within the request's allowance. */
+  async held(scope: Scope, disputeId: string, allowance = new FiguresAllowance()): Promise<HeldMoney[]> {
     return inTransaction(scope, async tx => {
       const { timeZone } = await this.tenants.own(tx);
       const held = await heldBy(tx, disputeId, timeZone);
@@ -107,6 +119,7 @@ export class OutcomeStatsService {
         tx,
         known,
         held.map(outcome => ({ ...outcome, reason: null })),
+        allowance,
       );
 
       return [...Map.groupBy(amounts, ({ currency }) => currency)]
@@ -132,6 +145,7 @@ export class OutcomeStatsService {
     tx: Scope,
     { tenant, byContract }: Known,
     held: readonly HeldOutcome[],
+    allowance: FiguresAllowance,
   ): Promise<(HeldMoney & { readonly reason: string | null })[]> {
     const amounts: (HeldMoney & { readonly reason: string | null })[] = [];
 
@@ -154,6 +168,7 @@ export class OutcomeStatsService {
               asked,
               ruleId,
               byReason.map(([, own]) => own),
+              allowance,
             );
             amounts.push(
               ...byReason.map(([reason], place) => ({
@@ -229,6 +244,18 @@ function listAmountOf({ byContract }: Known, ruleId: string, one: AlikeOutcomes)
   return version?.listAmount({ ...one, attributes }, one.currency)?.times(one.count) ?? null;
 }
 
+/** What one outcome costs by itself; null where it has no price. */
+function listAmountOfOne(
+  versions: LiveRule['versions'],
+  { versionId, attributes, units, value, isFree }: HeldOutcome,
+  currency: string,
+): Decimal | null {
+  const version = isFree ? undefined : versions.find(({ id }) => id === versionId);
+  const worth = { attributes: JSON.parse(attributes) as Readonly<Record<string, string>>, units, value };
+
+  return version?.listAmount(worth, currency) ?? null;
+}
+
 /** What alike outcomes are charged where each is by itself: its list amount, and what is paid back for it. */
 function chargedSingly(known: Known, ruleId: string, one: AlikeOutcomes): Decimal {
   const charged = one.isCharged ? (listAmountOf(known, ruleId, one) ?? ZERO) : ZERO;
@@ -248,12 +275,13 @@ async function addAllocated(
     readonly last: Date;
   },
   stretch: OccurredWithin,
-  figures: Figures,
+  { figures, allowance }: { readonly figures: Figures; readonly allowance: FiguresAllowance },
 ): Promise<void> {
   const { contract, rules, ruleId, first, last } = found;
 
   for (const period of periodsOf(contract, tenant, [{ periodAt: first }, { periodAt: last }])) {
     const place = { contractId: contract.id, ...period };
+    await insistReckonable(tx, ruleId, place, allowance);
     const standings = new Map(
       (await standingsCharged(tx, ruleId, stretch, place)).map(standing => [standing.id, standing]),
     );
@@ -267,6 +295,19 @@ async function addAllocated(
       }
     }
   }
+}
+
+/** Draws on the allowance for what a period is reckoned with, so many times, and refuses before any of it is read. */
+async function insistReckonable(
+  tx: Scope,
+  ruleId: string,
+  place: Parameters<typeof countReckoned>[2],
+  allowance: FiguresAllowance,
+  times = 1,
+): Promise<void> {
+  const { all, own } = await countReckoned(tx, ruleId, place, allowance.countable);
+  allowance.reckon(own * times);
+  allowance.count(all);
 }
 
 /** The billing periods of a contract from the first to the last of these instants. */
@@ -284,9 +325,20 @@ async function heldIn(
   asked: Parameters<typeof allocatePeriod>[1],
   ruleId: string,
   groups: readonly (readonly HeldOutcome[])[],
+  allowance: FiguresAllowance,
 ): Promise<Decimal[]> {
-  const place = { contractId: asked.contract.id, ...asked.period };
+  const { contract, rules } = asked;
+  const place = { contractId: contract.id, ...asked.period };
   const audit = (await finishedAudits(tx, place)).find(found => found.ruleId === ruleId) ?? null;
+  const versions = rules.find(({ id }) => id === ruleId)?.versions ?? [];
+  const isWhole = audit !== null || versions.some(({ terms }) => terms.minimum !== null);
+
+  if (!isWhole && isChargedSingly(versions, contract.currency)) {
+    return groups.map(group => sum(group.map(one => listAmountOfOne(versions, one, contract.currency) ?? ZERO)));
+  }
+
+  // Once without any of them, and once more for each group.
+  await insistReckonable(tx, ruleId, place, allowance, groups.length + 1);
   const rule = ruleToRate(tx, asked, ruleId, audit);
 
   return heldAmounts(rule, await billableOutcomes(tx, place, ruleId, asked.timeZone), groups);

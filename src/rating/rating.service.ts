@@ -29,6 +29,7 @@ import {
   type ChargeRow,
   type UnpricedRow,
 } from './rating.queries.js';
+import type { SoftCapExceeded } from './soft-caps.js';
 import { fallbacksOf, replacementsOf } from './usage-relation.rules.js';
 import { bucketsOf } from './usage-source.js';
 
@@ -42,6 +43,8 @@ export interface RatedPeriod {
   readonly end: Date;
   /** What the usage of the period comes to, exact, whatever of it was billed already. */
   readonly spend: Decimal;
+  /** SOFT caps that its outcomes go beyond, of which nobody was told. */
+  readonly exceededCaps: readonly SoftCapExceeded[];
 }
 
 /** What the rooms above do in the same transaction when periods were rated (wired in `flow.ts`). */
@@ -111,8 +114,12 @@ export class RatingService {
     }
   }
 
-  /** Has all usage and outcomes of the scope's tenant from an instant on rated anew, with the prices and rules of now. */
+  /**
+   * Has all usage and outcomes of the scope's tenant from an instant on rated anew, with the prices and rules of now. What
+   * waits to be judged is judged first, chunk by chunk, as before every rating.
+   */
   async rerate(scope: Scope, from: Date, acknowledge: Acknowledge = UNASKED): Promise<void> {
+    await this.outcomes.settle(scope);
     await inTransaction(scope, async tx => {
       if (!(await acknowledge(tx))) {
         return;
@@ -295,7 +302,9 @@ export class RatingService {
     const spend = await bringCharges(tx, place, [...usage.dues, ...outcomes.dues]);
     await replaceUnpriced(tx, place, [...usage.unpriced, ...outcomes.unpriced]);
 
-    return { contractId, sellerId, currency, graceHours, start: period.start, end: period.end, spend };
+    const { exceededCaps } = outcomes;
+
+    return { contractId, sellerId, currency, graceHours, start: period.start, end: period.end, spend, exceededCaps };
   }
 
   async #clearPeriod(tx: Scope, contract: Contract, { start, end }: Period): Promise<RatedPeriod> {
@@ -303,7 +312,7 @@ export class RatingService {
     const spend = await bringCharges(tx, { contractId, currency, start, end }, []);
     await replaceUnpriced(tx, { contractId, start, end }, []);
 
-    return { contractId, sellerId, currency, graceHours, start, end, spend };
+    return { contractId, sellerId, currency, graceHours, start, end, spend, exceededCaps: [] };
   }
 
   async #noteUnpriced(tx: Scope, ancestors: readonly string[], gap: Period): Promise<void> {

@@ -18,6 +18,8 @@ import type { ModelBands } from './simulation.rules.js';
 export interface ReplayControl {
   /** Looked at between pages. */
   readonly signal: AbortSignal;
+  /** Looks whether it may go on, at the cost of a small query: a simulation that was cancelled may not. */
+  readonly mayGoOn: () => Promise<boolean>;
   readonly onEvents: (count: number) => void;
 }
 

@@ -4,6 +4,7 @@ export { simulationHandlers, simulationJobs } from './simulation.jobs.js';
 export { SimulationResolver, SimulationResultsResolver, type SimulationContext } from './simulation.resolver.js';
 export { SimulationRunner } from './simulation-runner.js';
 export { SimulationType } from './simulation.types.js';
+export { SimulationProgress } from './simulation-progress.js';
 export { SimulationsService } from './simulations.service.js';
 export { OutcomeSimulation } from './outcome-simulation.entity.js';
 export { OutcomeSimulationResolver, OutcomeSimulationResultsResolver } from './outcome-simulation.resolver.js';

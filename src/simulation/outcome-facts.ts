@@ -34,13 +34,13 @@ const AHEAD_MS = 86_400_000;
 /**
  * Reads the facts of the scope's tenant: events of the types that rules name, and whatever else is known of the same
  * subjects and customers, however old; and what was told of their outcomes. Page by page, each in a short transaction.
- * Null when the signal stopped it.
+ * Null when it may not go on.
  */
 export async function readFacts(
   scope: Scope,
   ground: Ground,
   now: Date,
-  { signal, onEvents }: ReplayControl,
+  { mayGoOn, onEvents }: Pick<ReplayControl, 'mayGoOn' | 'onEvents'>,
 ): Promise<OutcomeFacts | null> {
   const stretch = { from: ground.readFrom, until: new Date(now.getTime() + AHEAD_MS) };
   const streamed: TypedEvent[] = [];
@@ -52,23 +52,25 @@ export async function readFacts(
     onEvents(events.length);
     isMore = events.length === PAGE;
 
-    if (signal.aborted) {
+    if (!(await mayGoOn())) {
       return null;
     }
   }
 
   const unknown = streamed.flatMap(event => withCustomer(ground, event) ?? []);
-  const known = await knownFacts(scope, ground, [...streamed.filter(({ properties }) => !properties), ...unknown]);
+  const names = [...streamed.filter(({ properties }) => !properties), ...unknown];
+  const known = await knownFacts(scope, ground, names, mayGoOn);
+
+  if (!known) {
+    return null;
+  }
+
   const facts = [...known.map(event => withCustomer(ground, event) ?? event), ...unknown];
   const outcomeId = idsOf(scope.tenantId, facts);
 
-  return {
-    old: known,
-    new: facts,
-    acts: await readActs(scope, ground, known, outcomeId),
-    outcomeId,
-    count: streamed.length,
-  };
+  const acts = await readActs(scope, ground, known, { outcomeId, mayGoOn });
+
+  return acts && { old: known, new: facts, acts, outcomeId, count: streamed.length };
 }
 
 /** An event with the customer that the rules on trial read in it; null where its properties are not at hand. */
@@ -79,12 +81,13 @@ function withCustomer(ground: Ground, event: TypedEvent): OutcomeEvent | null {
   return properties && { ...event, properties, customer: customerOf(properties, path) };
 }
 
-/** Everything that is kept of the cases that these events belong to. */
+/** Everything that is kept of the cases that these events belong to; null when it may not go on. */
 async function knownFacts(
   scope: Scope,
   ground: Ground,
   names: readonly Pick<OutcomeEvent, 'id' | 'source' | 'subject' | 'customer'>[],
-): Promise<OutcomeEvent[]> {
+  mayGoOn: ReplayControl['mayGoOn'],
+): Promise<OutcomeEvent[] | null> {
   const linksCustomers = ground.old.rules.linksCustomers || ground.new.rules.linksCustomers;
   const cases = await inTransaction(scope, tx => casesOf(tx, names, linksCustomers));
   const found: OutcomeEvent[] = [];
@@ -96,6 +99,10 @@ async function knownFacts(
       loose: group.flatMap(({ loose }) => loose),
     };
     found.push(...(await inTransaction(scope, tx => eventsOfCases(tx, members))));
+
+    if (!(await mayGoOn())) {
+      return null;
+    }
   }
 
   return found;
@@ -115,13 +122,13 @@ function idsOf(tenantId: string, events: readonly OutcomeEvent[]): OutcomeFacts[
   };
 }
 
-/** What somebody told of the outcomes that these events may claim. */
+/** What somebody told of the outcomes that these events may claim; null when it may not go on. */
 async function readActs(
   scope: Scope,
   ground: Ground,
   known: readonly OutcomeEvent[],
-  outcomeId: OutcomeFacts['outcomeId'],
-): Promise<ReadonlyMap<string, readonly OutcomeAct[]>> {
+  { outcomeId, mayGoOn }: Pick<OutcomeFacts, 'outcomeId'> & Pick<ReplayControl, 'mayGoOn'>,
+): Promise<ReadonlyMap<string, readonly OutcomeAct[]> | null> {
   const claimTypes = new Map<string, Set<string>>();
 
   for (const rule of [...ground.old.byContract.values(), ...ground.new.byContract.values()].flat()) {
@@ -137,6 +144,10 @@ async function readActs(
 
   for (let at = 0; at < ids.length; at += IDS_AT_A_TIME) {
     acts.push(...(await inTransaction(scope, tx => actsOn(tx, ids.slice(at, at + IDS_AT_A_TIME)))));
+
+    if (!(await mayGoOn())) {
+      return null;
+    }
   }
 
   return Map.groupBy(acts, act => act.outcomeId);

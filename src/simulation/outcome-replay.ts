@@ -14,6 +14,7 @@ import { canonicalJson, DomainError, inTransaction, type Scope } from '../platfo
 import { rateOnTrial, type RatedOnTrial } from '../rating/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import type { ReplayControl } from './event-replay.js';
+import { JudgedShare } from './judged-share.js';
 import { readFacts, type OutcomeFacts } from './outcome-facts.js';
 import { groundOf, type ComparedPeriod, type Ground, type OutcomePlan, type Rulebook } from './outcome-ground.js';
 import {
@@ -27,8 +28,10 @@ import { isChanged, NO_OUTCOME, type OutcomeSide } from './outcome-simulation.ru
 
 /** All of them are in memory at a time, for an outcome may depend on any of its subject and customer. */
 const MOST_EVENTS = 1_000_000;
-/** So many cases are judged before others have their turn. */
+/** So many cases are judged before others have their turn … */
 const CASES_AT_ONCE = 500;
+/** … and of so many events, before it is looked whether the simulation was cancelled. */
+const EVENTS_AT_A_TIME = 5_000;
 
 type Audits = Awaited<ReturnType<typeof finishedAudits>>;
 
@@ -58,7 +61,7 @@ export class OutcomeReplay {
     return countEvents(tx, readFrom, types, MOST_EVENTS);
   }
 
-  /** Compares the scope's tenant; null when the signal stopped it. */
+  /** Compares the scope's tenant; null when it may not go on. */
   async compare(scope: Scope, plan: OutcomePlan, control: ReplayControl): Promise<ComparedOutcomes | null> {
     const { ground, audits, events } = await inTransaction(scope, async tx => {
       const found = await groundOf(tx, this.#services, plan);
@@ -78,33 +81,40 @@ export class OutcomeReplay {
       );
     }
 
-    const facts = await readFacts(scope, ground, plan.now, control);
-    const before = facts && (await judge(ground, ground.old, facts, facts.old, plan.now, control));
-    const after = facts && (await judge(ground, ground.new, facts, facts.new, plan.now, control));
+    const share = new JudgedShare(events, control.onEvents);
+    const { mayGoOn } = control;
+    const facts = await readFacts(scope, ground, plan.now, {
+      mayGoOn,
+      onEvents: count => share.add(events === 0 ? 0 : count / events),
+    });
+    const before = facts && (await judge(ground, ground.old, facts, facts.old, plan.now, { mayGoOn, share }));
+    const after = facts && before && (await judge(ground, ground.new, facts, facts.new, plan.now, { mayGoOn, share }));
+    const old = after && (await rated(ground, ground.old, before, { audits, now: plan.now, mayGoOn }));
+    const onTrial = old && (await rated(ground, ground.new, after, { audits, now: plan.now, mayGoOn }));
 
-    return facts && before && after
-      ? compared(
-          ground,
-          facts.count,
-          await rated(ground, ground.old, before, audits, plan.now),
-          await rated(ground, ground.new, after, audits, plan.now),
-        )
-      : null;
+    if (!facts || !old || !onTrial) {
+      return null;
+    }
+
+    share.end(facts.count);
+
+    return compared(ground, facts.count, old, onTrial);
   }
 }
 
-/** The verdicts of one side on the outcomes that are compared; null when the signal stopped it. */
+/** The verdicts of one side on the outcomes that are compared; null when it may not go on. */
 async function judge(
   ground: Ground,
   { rules }: Rulebook,
   { acts, outcomeId }: OutcomeFacts,
   events: OutcomeFacts['old'],
   now: Date,
-  { signal }: ReplayControl,
+  { mayGoOn, share }: Pick<ReplayControl, 'mayGoOn'> & { readonly share: JudgedShare },
 ): Promise<Verdict[] | null> {
   const contracts = new Set(ground.periods.map(({ contract }) => contract.id));
   const verdicts: Verdict[] = [];
   const cases = outcomeCasesAmong(events, rules.linksCustomers);
+  let sinceLook = 0;
 
   for (let at = 0; at < cases.length; at += CASES_AT_ONCE) {
     for (const own of cases.slice(at, at + CASES_AT_ONCE)) {
@@ -123,25 +133,32 @@ async function judge(
       );
     }
 
+    const judged = cases.slice(at, at + CASES_AT_ONCE).reduce((total, own) => total + own.length, 0);
+    share.add(judged / events.length);
+    sinceLook += judged;
     // The claim on the simulation is renewed meanwhile.
     await setImmediate();
 
-    if (signal.aborted) {
-      return null;
+    if (sinceLook >= EVENTS_AT_A_TIME) {
+      sinceLook = 0;
+
+      if (!(await mayGoOn())) {
+        return null;
+      }
     }
   }
 
   return verdicts;
 }
 
-/** What the verdicts of one side come to, period by period. */
+/** What the verdicts of one side come to, period by period; null when it may not go on. */
 async function rated(
   ground: Ground,
   { byContract }: Rulebook,
   verdicts: readonly Verdict[],
-  audits: readonly Audits[],
-  now: Date,
-): Promise<Judged> {
+  given: { readonly audits: readonly Audits[]; readonly now: Date } & Pick<ReplayControl, 'mayGoOn'>,
+): Promise<Judged | null> {
+  const { audits, now, mayGoOn } = given;
   const { timeZone } = ground.tenant;
   const sides = new Map(
     verdicts.map(({ outcomeId, state, reason }) => [outcomeId, { state, reason, amount: ZERO } as OutcomeSide]),
@@ -155,6 +172,10 @@ async function rated(
     const rules = byContract.get(contract.id) ?? [];
 
     for (const ruleId of ground.concerned) {
+      if (!(await mayGoOn())) {
+        return null;
+      }
+
       const outcomes = own.filter(verdict => verdict.ruleId === ruleId && isBillable(verdict));
       const audit = audits[place]?.find(found => found.ruleId === ruleId) ?? null;
       const asked = { contract, period, rules, timeZone, now, audit };
@@ -165,7 +186,6 @@ async function rated(
           outcomes.map(verdict => billableOf(verdict, dayOf)),
         ),
       );
-      await setImmediate();
     }
 
     noteAmounts(sides, results);

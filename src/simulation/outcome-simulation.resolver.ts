@@ -1,7 +1,9 @@
-import { Arg, Authorized, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql';
+import { Arg, Authorized, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root, Subscription } from 'type-graphql';
 import { AFTER, connection, FIRST, payload, scopeFor, type GraphqlContext } from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
+import type { OutcomeSimulation } from './outcome-simulation.entity.js';
 import {
+  OutcomeSimulationCancelInput,
   OutcomeSimulationConnection,
   OutcomeSimulationItemConnection,
   OutcomeSimulationItemType,
@@ -11,6 +13,7 @@ import {
   OutcomeSimulationType,
 } from './outcome-simulation.types.js';
 import type { OutcomeSimulationsService } from './outcome-simulations.service.js';
+import type { SimulationContext } from './simulation.resolver.js';
 
 @Resolver(() => TenantType)
 export class OutcomeSimulationResolver {
@@ -51,6 +54,50 @@ export class OutcomeSimulationResolver {
 
       return { outcomeSimulation: OutcomeSimulationType.from(simulation), replayed };
     });
+  }
+
+  @Authorized('pricing:write')
+  @Mutation(() => OutcomeSimulationPayload, {
+    description:
+      'Stops a simulation of an outcome rule that waits or runs. The tenants that are done keep their results. Doing it again changes nothing.',
+  })
+  outcomeSimulationCancel(
+    @Arg('input', () => OutcomeSimulationCancelInput, { description: 'The simulation to stop.' })
+    input: OutcomeSimulationCancelInput,
+    @Ctx() { scope }: GraphqlContext,
+  ) {
+    return payload(OutcomeSimulationPayload, async () => {
+      const owner = await this.tenants.within(scope, input.tenantId);
+      const simulation = await this.service.cancel(owner, input.outcomeSimulationId);
+
+      return { outcomeSimulation: OutcomeSimulationType.from(simulation), replayed: false };
+    });
+  }
+
+  @Authorized('pricing:read')
+  @Subscription(() => OutcomeSimulationType, {
+    description:
+      'A simulation of an outcome rule as it is now and whenever it has come further, about once a second, until it has ended.',
+    subscribe: ({ args, context }) => OutcomeSimulationResolver.follow(context as SimulationContext, args),
+  })
+  outcomeSimulationProgress(
+    @Arg('id', () => ID, { description: 'The simulation.' }) _id: string,
+    @Arg('tenantId', () => ID, {
+      nullable: true,
+      description: "The tenant that started it: the key's own (the default) or one below it.",
+    })
+    _tenantId: string | null,
+    @Root() simulation: OutcomeSimulation,
+  ): OutcomeSimulationType {
+    return OutcomeSimulationType.from(simulation);
+  }
+
+  /** The stream behind the subscription: the tenant is checked first. */
+  static async *follow(context: SimulationContext, args: { id: string; tenantId?: string | null }) {
+    const { outcomeSimulations, tenants } = context.services;
+    const scope = await tenants.within(context.scope, args.tenantId);
+
+    yield* outcomeSimulations.follow(scope, args.id, context.isLive);
   }
 }
 

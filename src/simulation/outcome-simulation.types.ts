@@ -49,6 +49,17 @@ export class OutcomeSimulationType extends Node {
   @Field(() => Int, { description: 'How many of them are done.' })
   tenantsDone!: number;
 
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: 'How many events there are to judge, an estimate until it is done; null while nobody knows.',
+  })
+  eventsTotal!: string | null;
+
+  @Field(() => DecimalScalar, {
+    description: 'How many events were judged, by the rule as it is and by the version on trial.',
+  })
+  eventsDone!: string;
+
   @Field(() => String, { nullable: true, description: 'Why it failed.' })
   error!: string | null;
 
@@ -80,6 +91,8 @@ export class OutcomeSimulationType extends Node {
       progress: percentOf({ ...simulation, eventsTotal, isDone: status === 'DONE' }),
       tenantsTotal: simulation.tenantsTotal,
       tenantsDone: simulation.tenantsDone,
+      eventsTotal,
+      eventsDone: simulation.eventsDone,
       error: status === 'FAILED' ? (simulation.error ?? null) : null,
       createdAt: simulation.createdAt,
       startedAt: simulation.startedAt ?? null,
@@ -244,7 +257,16 @@ export class OutcomeSimulationStartInput {
   until!: Date;
 }
 
-@ObjectType({ description: 'The answer of outcomeSimulationStart.' })
+@InputType({ description: 'A simulation of an outcome rule to stop.' })
+export class OutcomeSimulationCancelInput {
+  @Field(() => ID, { description: 'The simulation.' })
+  outcomeSimulationId!: string;
+
+  @Field(() => ID, TENANT_ID)
+  tenantId?: string | null;
+}
+
+@ObjectType({ description: 'The answer of outcomeSimulationStart and outcomeSimulationCancel.' })
 export class OutcomeSimulationPayload extends OncePayload {
   @Field(() => OutcomeSimulationType, { nullable: true, description: 'The simulation; null when refused.' })
   outcomeSimulation?: OutcomeSimulationType | null;

@@ -21,13 +21,16 @@ import {
   type OutcomeSimulationTotal,
 } from './outcome-simulation.queries.js';
 import { refuseOutcomeSimulation, type OutcomeSimulationDraft } from './outcome-simulation.rules.js';
-import { countOpen } from './run.queries.js';
+import { cancelOpen, countOpen } from './run.queries.js';
+import type { SimulationProgress } from './simulation-progress.js';
 import { buyersOn } from './simulation.queries.js';
 import { MOST_TENANTS } from './simulation.rules.js';
 import { MOST_OPEN } from './simulations.service.js';
 
-/** What outcomes would have come to under a version of a rule: asked and read here, computed by `OutcomeSimulationRunner`. */
+/** What outcomes would have come to under a version of a rule: asked, cancelled and read here, computed by `OutcomeSimulationRunner`. */
 export class OutcomeSimulationsService {
+  constructor(private readonly progress: SimulationProgress) {}
+
   /** Asks it of a version of a rule of the scope's tenant. It waits until a worker takes it up. */
   async start(
     scope: Scope,
@@ -55,7 +58,7 @@ export class OutcomeSimulationsService {
     if ((await countOpen(tx, 'outcome_simulation')) >= MOST_OPEN) {
       throw new DomainError(
         ErrorCode.FORBIDDEN,
-        `${MOST_OPEN} simulations of outcome rules of this tenant wait or run; wait until one is done`,
+        `${MOST_OPEN} simulations of outcome rules of this tenant wait or run; cancel one, or wait until one is done`,
         ['outcomeRuleVersionId'],
       );
     }
@@ -86,6 +89,42 @@ export class OutcomeSimulationsService {
     return id;
   }
 
+  /** Stops a simulation; the tenants that are done keep their results. Doing it again changes nothing. */
+  async cancel(scope: Scope, id: string): Promise<OutcomeSimulation> {
+    const simulation = await inTransaction(scope, async tx => {
+      const found = await find(tx, id, ['outcomeSimulationId']);
+
+      if (found.status === 'CANCELLED') {
+        return found;
+      }
+
+      if (!(await cancelOpen(tx, 'outcome_simulation', id))) {
+        throw new DomainError(
+          ErrorCode.INVALID_TRANSITION,
+          `simulation ${id} has ended; only one that waits or runs is cancelled`,
+          ['outcomeSimulationId'],
+        );
+      }
+
+      await record(tx, {
+        action: 'outcome_simulation.cancelled',
+        subjectId: id,
+        before: { status: found.status },
+        after: { status: 'CANCELLED' },
+      });
+
+      return tx.em.refreshOrFail(found);
+    });
+    await this.progress.hint(scope.tenantId).catch(() => undefined);
+
+    return simulation;
+  }
+
+  /** A simulation whenever it has come further, as `SimulationProgress` says. Refuses an unknown id. */
+  follow(scope: Scope, id: string, mayGoOn: () => Promise<boolean>): AsyncGenerator<OutcomeSimulation, void> {
+    return this.progress.follow(scope, tx => find(tx, id, ['id']), mayGoOn);
+  }
+
   /** The simulations that the tenant started, newest first. */
   async list(scope: Scope, args: PageArguments): Promise<OutcomeSimulation[]> {
     return inTransaction(scope, tx => findPage(tx.em, OutcomeSimulation, {}, args));
@@ -100,6 +139,16 @@ export class OutcomeSimulationsService {
   async items(scope: Scope, id: string, subjectId: string | null, args: PageArguments): Promise<OutcomeItemRow[]> {
     return inTransaction(scope, tx => outcomeItemPage(tx, id, subjectId, args));
   }
+}
+
+async function find(tx: Scope, id: string, field: readonly string[]): Promise<OutcomeSimulation> {
+  const simulation = isId(id, 'osm') ? await tx.em.findOne(OutcomeSimulation, { id }) : null;
+
+  if (!simulation) {
+    throw DomainError.notFound('simulation', id, field);
+  }
+
+  return simulation;
 }
 
 /** The tenants that were named, each once, of those that buy on the book. Any other is not told from one that is not there. */

@@ -14,6 +14,29 @@ export async function countOpen(tx: Scope, table: RunTable): Promise<number> {
   return row?.n ?? 0;
 }
 
+/** Cancels what waits or runs; false when it had ended. Whoever holds it loses its claim. */
+export async function cancelOpen(tx: Scope, table: RunTable, id: string): Promise<boolean> {
+  const rows = await query(
+    tx,
+    `update ${table} set status = 'CANCELLED', lease = null, leased_until = null, finished_at = $3
+     where tenant_id = $1 and id = $2 and status in ('QUEUED', 'RUNNING') returning id`,
+    [tx.tenantId, id, tx.now],
+  );
+
+  return rows.length > 0;
+}
+
+/** Whether a claim still holds; locks and changes nothing. */
+export async function isHeld(tx: Scope, table: RunTable, id: string, lease: string): Promise<boolean> {
+  const rows = await query(tx, `select from ${table} where tenant_id = $1 and id = $2 and lease = $3`, [
+    tx.tenantId,
+    id,
+    lease,
+  ]);
+
+  return rows.length > 0;
+}
+
 /** Holds a claim for another half minute and says how many events were replayed; false when it is held no longer. */
 export async function renewClaim(
   tx: Scope,
@@ -84,13 +107,19 @@ export async function doneSubjects(
   );
 }
 
-/** Says how many events there are to replay, about. */
-export async function noteEventsTotal(tx: Scope, table: RunTable, id: string, eventsTotal: number): Promise<void> {
-  await query(tx, `update ${table} set events_total = $3 where tenant_id = $1 and id = $2 and events_total is null`, [
-    tx.tenantId,
-    id,
-    eventsTotal,
-  ]);
+/** Says how many events there are to replay, about, while the claim holds. */
+export async function noteEventsTotal(
+  tx: Scope,
+  table: RunTable,
+  id: string,
+  lease: string,
+  eventsTotal: number,
+): Promise<void> {
+  await query(
+    tx,
+    `update ${table} set events_total = $4 where tenant_id = $1 and id = $2 and lease = $3 and events_total is null`,
+    [tx.tenantId, id, lease, eventsTotal],
+  );
 }
 
 /** Ends a simulation whose tenants are all done. The simulation is locked. */

@@ -6,6 +6,7 @@ import {
   dropClaim,
   finish,
   holdClaim,
+  isHeld,
   noteEventsTotal,
   noteFailure,
   renewClaim,
@@ -143,6 +144,7 @@ export class Runs {
 
     const results = await kind.compare(scopeFor(scope, subjectId), plan, {
       signal: stop.signal,
+      mayGoOn: () => this.#mayGoOn(run),
       onEvents: count => (run.eventsDone += count),
     });
 
@@ -174,6 +176,15 @@ export class Runs {
         await finish(tx, kind.table, id, { totals, events: eventsDone, at: this.clock() });
       }
     });
+  }
+
+  /** Whether the simulation is still this run's: not cancelled, lost or shut down. */
+  async #mayGoOn<S extends ClaimedRun, P, R>({ kind, scope, simulation, lease, stop }: Run<S, P, R>): Promise<boolean> {
+    if (!stop.signal.aborted && !(await inTransaction(scope, tx => isHeld(tx, kind.table, simulation.id, lease)))) {
+      stop.abort();
+    }
+
+    return !stop.signal.aborted;
   }
 
   /** Keeps the claim, and tells how far the run is. Without the claim it stops. */
@@ -210,7 +221,7 @@ export class Runs {
 
   /** Asks how many events the tenants have, so that progress can be told. */
   async #estimate<S extends ClaimedRun, P, R>(run: Run<S, P, R>, plan: P): Promise<void> {
-    const { kind, scope, simulation, stop } = run;
+    const { kind, scope, simulation, lease, stop } = run;
     const { id, subjectIds, eventsTotal } = simulation;
 
     if (eventsTotal !== null || subjectIds.length > MOST_ESTIMATED) {
@@ -219,11 +230,16 @@ export class Runs {
 
     let total = 0;
 
-    for (const subjectId of stop.signal.aborted ? [] : subjectIds) {
+    for (const subjectId of subjectIds) {
+      // A total that leaves tenants out is none.
+      if (stop.signal.aborted) {
+        return;
+      }
+
       total += await inTransaction(scopeFor(scope, subjectId), tx => kind.estimate(tx, plan));
     }
 
-    await inTransaction(scope, tx => noteEventsTotal(tx, kind.table, id, total));
+    await inTransaction(scope, tx => noteEventsTotal(tx, kind.table, id, lease, total));
   }
 
   async #tell(scope: Scope): Promise<void> {

@@ -6,7 +6,7 @@ import type { SimulationRunner } from './simulation-runner.js';
 export const simulationJobs = {
   /**
    * Runs a simulation from where it stands. Runs twice: the second finds it claimed or ended and does nothing; a tenant that
-   * is done is not done again, and one that was half done begins anew.
+   * is done is not done again, and one that was half done begins anew. A cancelled one has ended.
    */
   run: defineJob({
     name: 'simulation.run',

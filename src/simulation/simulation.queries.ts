@@ -46,18 +46,6 @@ export async function insertSimulation(tx: Scope, simulation: NewSimulation): Pr
   );
 }
 
-/** Cancels what waits or runs; false when it had ended. */
-export async function cancelOpen(tx: Scope, id: string): Promise<boolean> {
-  const rows = await query(
-    tx,
-    `update simulation set status = 'CANCELLED', lease = null, leased_until = null, finished_at = $3
-     where tenant_id = $1 and id = $2 and status in ('QUEUED', 'RUNNING') returning id`,
-    [tx.tenantId, id, tx.now],
-  );
-
-  return rows.length > 0;
-}
-
 /**
  * Takes a simulation that nobody holds, for half a minute; null when somebody holds it or it has ended. The database's
  * clock counts, because several servers' clocks disagree.

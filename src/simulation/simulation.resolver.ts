@@ -12,6 +12,7 @@ import {
   type Scope,
 } from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
+import type { OutcomeSimulationsService } from './outcome-simulations.service.js';
 import { placeIn } from './simulation-result.queries.js';
 import {
   SimulationCancelInput,
@@ -141,7 +142,11 @@ export class SimulationResolver {
 
 /** What a subscription's context has besides: the services, as `subscribe` is not called on a resolver's instance. */
 export interface SimulationContext extends GraphqlContext {
-  readonly services: { readonly simulations: SimulationsService; readonly tenants: TenantsService };
+  readonly services: {
+    readonly simulations: SimulationsService;
+    readonly outcomeSimulations: OutcomeSimulationsService;
+    readonly tenants: TenantsService;
+  };
   /** Whether the key still opens the API. */
   readonly isLive: () => Promise<boolean>;
 }

@@ -11,8 +11,6 @@ import {
   newId,
   once,
   type PageArguments,
-  type PubSub,
-  Watches,
   type Scope,
 } from '../platform/index.js';
 import { PriceBookVersion } from '../pricing/index.js';
@@ -20,25 +18,21 @@ import { Tenant, type TenantsService } from '../tenants/index.js';
 import { itemPage, tenantPage, totalsOf } from './simulation-result.queries.js';
 import type { SimulationItemRow, SimulationTenantRow, TenantOrder } from './simulation-result.queries.js';
 import { Simulation, type SimulationTotal } from './simulation.entity.js';
-import { countOpen } from './run.queries.js';
-import { buyersOn, cancelOpen, insertSimulation } from './simulation.queries.js';
+import { cancelOpen, countOpen } from './run.queries.js';
+import type { SimulationProgress } from './simulation-progress.js';
+import { buyersOn, insertSimulation } from './simulation.queries.js';
 import { MOST_TENANTS, refuseSimulation, type ModelBands, type SimulationDraft } from './simulation.rules.js';
 
 /** The most simulations of one tenant that wait or run. */
 export const MOST_OPEN = 10;
-// A lost hint delays a subscriber by this at most.
 
 /** What tenants would have paid: asked, cancelled and read here, computed by `SimulationRunner`. */
 export class SimulationsService {
-  readonly #watches: Watches;
-
   constructor(
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
-    pubSub: PubSub,
-  ) {
-    this.#watches = new Watches(pubSub, 'simulations');
-  }
+    private readonly progress: SimulationProgress,
+  ) {}
 
   /**
    * Asks what tenants would have paid under a version of a book of `seller`, which is the scope's tenant or below it. The
@@ -167,7 +161,7 @@ export class SimulationsService {
         return found;
       }
 
-      if (!(await cancelOpen(tx, id))) {
+      if (!(await cancelOpen(tx, 'simulation', id))) {
         throw new DomainError(
           ErrorCode.INVALID_TRANSITION,
           `simulation ${id} has ended; only one that waits or runs is cancelled`,
@@ -184,7 +178,7 @@ export class SimulationsService {
 
       return tx.em.refreshOrFail(found);
     });
-    await this.hint(scope.tenantId).catch(() => undefined);
+    await this.progress.hint(scope.tenantId).catch(() => undefined);
 
     return simulation;
   }
@@ -206,46 +200,9 @@ export class SimulationsService {
     return inTransaction(scope, tx => itemPage(tx, id, subjectId, args));
   }
 
-  /** Tells whoever follows this tenant's simulations, in every process, to look again. */
-  async hint(tenantId: string): Promise<void> {
-    await this.#watches.tell(tenantId);
-  }
-
-  /**
-   * A simulation whenever it has come further, until it has ended or `mayGoOn` says no. Reads the row; hints only wake it,
-   * so a lost one delays and loses nothing. Refuses an unknown id.
-   */
-  async *follow(scope: Scope, id: string, mayGoOn: () => Promise<boolean>): AsyncGenerator<Simulation, void> {
-    const watch = this.#watches.open(scope.tenantId);
-
-    try {
-      let seen = '';
-
-      while (!this.#watches.isClosed && (await mayGoOn())) {
-        watch.look();
-        const simulation = await inTransaction(scope, tx => find(tx, id, ['id']));
-        const { status, tenantsDone, eventsDone, eventsTotal, finishedAt } = simulation;
-        const state = JSON.stringify([status, tenantsDone, eventsDone, eventsTotal]);
-
-        if (state !== seen) {
-          seen = state;
-          yield simulation;
-        }
-
-        if (finishedAt) {
-          return;
-        }
-
-        await watch.rest();
-      }
-    } finally {
-      watch.close();
-    }
-  }
-
-  /** Ends every stream; part of shutting down. */
-  close(): void {
-    this.#watches.close();
+  /** A simulation whenever it has come further, as `SimulationProgress` says. Refuses an unknown id. */
+  follow(scope: Scope, id: string, mayGoOn: () => Promise<boolean>): AsyncGenerator<Simulation, void> {
+    return this.progress.follow(scope, tx => find(tx, id, ['id']), mayGoOn);
   }
 }
 

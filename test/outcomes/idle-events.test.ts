@@ -1,5 +1,8 @@
 import { DateTime } from 'luxon';
+import { type IdleEventPage, idleEventsOf, placeOf } from '../../src/outcomes/idle-events.js';
+import { inTransaction, type PageArguments } from '../../src/platform/index.js';
 import { aContract, aMeter, aPriceBook, aTenant, perMillion } from '../support/builders.js';
+import { asSuperuser } from '../support/database.js';
 import { aKey } from '../support/product.js';
 import { readAll, standings, totals } from './acceptance/reading.js';
 import {
@@ -404,6 +407,66 @@ describe('the list', () => {
     expect(expired).toHaveLength(302);
     expect(expired.slice(-3)).toEqual(['unmatched 0', 'old', 'oldest']);
     expect(await first('', 1_000)).toHaveLength(453);
+  });
+
+  test('looks at so many events for a page and says where to go on, though the page is short or empty', async () => {
+    const used = times(40, index => claim(`used ${index}`, { time: later(T, index / 60) }));
+    const idleOnes = [5, 20, 39].map(minute => back(`idle ${minute}`, { subject: 'x', time: later(T, minute / 60) }));
+    const sale = await arrived(REVERSAL, [...used, ...idleOnes]);
+    const { outcomes } = market.product.app.services;
+    const window = { from: instant('2026-11-01T00:00:00Z'), until: instant('2026-12-01T00:00:00Z'), state: null };
+    const pages: string[][] = [];
+    let after: string | null = null;
+
+    do {
+      const args: PageArguments = { first: 2, after };
+      const { events, reached }: IdleEventPage = await inTransaction(market.product.scope(sale.buyerId), async tx =>
+        idleEventsOf(tx, await outcomes.heldContracts(tx), window, args, 10),
+      );
+      pages.push(events.map(({ event }) => event.id));
+      after = reached && Buffer.from(placeOf(reached)).toString('base64url');
+    } while (after !== null);
+
+    // 43 events, ten of them for each page, the latest first.
+    expect(pages).toEqual([['idle 39'], [], ['idle 20'], ['idle 5'], []]);
+  });
+
+  test('goes on behind 20,000 events that are not asked for', async () => {
+    const clause = { eventType: REOPENED, filter: 'properties.by == "customer"' };
+    const sale = await arrived({ reversal: { clause, windowHours: 336 } }, [
+      back('awaited', { properties: { by: 'customer' } }),
+    ]);
+
+    for (const insert of [
+      `insert into usage_event (tenant_id, id, source, type, time, subject, properties, content_hash, accepted_at, key_id)
+       select $1, 'e' || i, '', $2, $3::timestamptz + i * interval '1 second', 's' || i, '{}', 'x', now(), 'key'`,
+      `insert into outcome_event (tenant_id, id, source, type, time, subject, key_id, party)
+       select $1, 'e' || i, '', $2, $3::timestamptz + i * interval '1 second', 's' || i, 'key', 'SELLER'`,
+    ]) {
+      await asSuperuser(market.product.database, `${insert} from generate_series(1, 20000) i`, [
+        sale.buyerId,
+        REOPENED,
+        later(T, 1),
+      ]);
+    }
+
+    const page = async (after: string | null) => {
+      const { data } = await market.product.graphql(
+        sale.keys.reads,
+        `query ($id: ID!, $after: String) { tenant(id: $id) {
+           idleOutcomeEvents(first: 10, after: $after, state: PENDING${NOVEMBER}) {
+             edges { node { eventId } } pageInfo { hasNextPage endCursor } } } }`,
+        { id: sale.buyerId, after },
+      );
+
+      return data.tenant.idleOutcomeEvents;
+    };
+    const first = await page(null);
+    expect(first).toEqual({ edges: [], pageInfo: { hasNextPage: true, endCursor: expect.any(String) } });
+    expect(await page(first.pageInfo.endCursor)).toMatchObject({
+      edges: [{ node: { eventId: 'awaited' } }],
+      pageInfo: { hasNextPage: false },
+    });
   });
 
   test.each([

@@ -92,6 +92,8 @@ describe('settling', () => {
           attributes: '{}',
           agents: [],
           fact_ids: ['c1'],
+          other_facts: 0,
+          other_facts_hash: null,
         },
       ]);
       expect(await rows('select contract_id from outcome where tenant_id = $1', tenantId)).toEqual([

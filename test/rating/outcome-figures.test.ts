@@ -197,9 +197,10 @@ describe('stats of a rule', () => {
       until: NOVEMBER.from,
     });
     expect(errors?.map(({ message }) => message)).toEqual(['until is after from, by at most 1830 days']);
-    // The rule is the seller's: a buyer does not even see it.
-    const { data } = await product.graphql(stranger, STATS, { rule: deal.ruleId, buyer: deal.buyerId, ...NOVEMBER });
-    expect(data).toEqual({ node: null });
+    // A buyer reads the rule that it buys under, and stats of nobody else's outcomes.
+    const { buyerId: other } = await aDeal(product);
+    const asked = await product.graphql(stranger, STATS, { rule: deal.ruleId, buyer: other, ...NOVEMBER });
+    expect(asked.errors?.map(({ extensions }) => extensions.code)).toEqual(['NOT_FOUND']);
   });
 });
 
