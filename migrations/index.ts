@@ -15,6 +15,12 @@ import { Migration20261123220000_outcome_simulation } from './Migration202611232
 import { Migration20261124080000_budgets } from './Migration20261124080000_budgets.js';
 import { Migration20261124090000_entitlements } from './Migration20261124090000_entitlements.js';
 import { Migration20261124100000_credits } from './Migration20261124100000_credits.js';
+import { Migration20261124110000_outcome_backlogs } from './Migration20261124110000_outcome_backlogs.js';
+import { Migration20261124113000_entitlement_inherits } from './Migration20261124113000_entitlement_inherits.js';
+import { Migration20261124120000_prepaid } from './Migration20261124120000_prepaid.js';
+import { Migration20261124130000_outcome_soft_caps } from './Migration20261124130000_outcome_soft_caps.js';
+import { Migration20261124115000_named_keys } from './Migration20261124115000_named_keys.js';
+import { Migration20261124116000_budget_excess } from './Migration20261124116000_budget_excess.js';
 
 /** Every migration, oldest first. Named here because MikroORM finds none in a folder when the runner is jest. */
 export const migrations = [
@@ -35,4 +41,10 @@ export const migrations = [
   Migration20261124080000_budgets,
   Migration20261124090000_entitlements,
   Migration20261124100000_credits,
+  Migration20261124110000_outcome_backlogs,
+  Migration20261124113000_entitlement_inherits,
+  Migration20261124115000_named_keys,
+  Migration20261124116000_budget_excess,
+  Migration20261124120000_prepaid,
+  Migration20261124130000_outcome_soft_caps,
 ];

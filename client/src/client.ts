@@ -1,6 +1,7 @@
 import { RatebookError } from './errors.js';
 import { completed, exactJson, jsonOf, newId, type NewEvent } from './events.js';
 import { type Asked, checkFailMode, type FailMode, LastKnown } from './fail-mode.js';
+import { FeatureModes } from './feature-modes.js';
 import { Recorder, type Recorded } from './recorder.js';
 import { type Reader, Sender } from './sender.js';
 import type {
@@ -42,7 +43,10 @@ export interface RatebookOptions {
 
 /** What to do with one question. */
 export interface AskOptions {
-  /** What is answered when Ratebook cannot be reached in time; CLOSED when absent. */
+  /**
+   * What is answered when Ratebook cannot be reached in time. When absent, what it last said of the feature that the call
+   * names, for its tenant; CLOSED where it names none, or nothing was said.
+   */
   readonly failMode?: FailMode;
   /** For this question only. */
   readonly timeoutMs?: number;
@@ -56,9 +60,9 @@ interface Told {
   readonly isBlind: boolean;
 }
 
-export type Checked = Omit<CallAnswer, 'code'> & Told;
+export type Checked = Omit<CallAnswer, 'code' | 'failMode'> & Told;
 
-export type Authorized = Omit<AuthorizeAnswer, 'code'> &
+export type Authorized = Omit<AuthorizeAnswer, 'code' | 'failMode'> &
   Told & {
     /** Under which it was asked. Where the server was not reached, asking with it again finds what may be held. */
     readonly idempotencyKey: string;
@@ -102,6 +106,7 @@ export class RatebookClient {
   readonly #sender: Sender;
   readonly #recorder: Recorder;
   readonly #known = new LastKnown();
+  readonly #features = new FeatureModes();
   readonly #clock: () => Date;
   readonly #source: string | undefined;
   readonly #times: Times;
@@ -176,16 +181,25 @@ export class RatebookClient {
   async #ask<Answer extends CallAnswer & Partial<Pick<AuthorizeAnswer, 'hold'>>>(
     path: 'check' | 'authorize',
     call: CallBody,
-    { failMode = 'CLOSED', timeoutMs = this.#times.timeoutMs }: AskOptions,
-  ): Promise<(Answer & { readonly isBlind: false }) | Unasked> {
-    checkFailMode(failMode);
-    const asked = this.#known.asking(call, this.#clock());
+    { failMode, timeoutMs = this.#times.timeoutMs }: AskOptions,
+  ): Promise<(Omit<Answer, 'failMode'> & { readonly isBlind: false }) | Unasked> {
+    checkFailMode(failMode ?? 'CLOSED');
+    const { tenantId, eventType, model, serviceTier, region, feature } = call;
+    const asked = this.#known.asking([tenantId, eventType], [model, serviceTier, region, feature], this.#clock());
+    const ofFeature = this.#features.asking(call, this.#clock());
     const read: Reader<Answer> = body => (typeof body['isAllowed'] === 'boolean' ? (body as unknown as Answer) : null);
     const forMs = checkMs('timeoutMs', timeoutMs);
 
     try {
-      const answer = await this.#sender.post(path, exactJson(call), read, { forMs, tryMs: forMs });
+      const { failMode: told, ...answer } = await this.#sender.post(path, exactJson(call), read, {
+        forMs,
+        tryMs: forMs,
+      });
       this.#known.answered(asked, answer.isAllowed, answer.hold?.amount ?? null);
+
+      if (ofFeature) {
+        this.#features.answered(ofFeature, answer.isAllowed, told);
+      }
 
       return { ...answer, isBlind: false };
     } catch (error) {
@@ -193,7 +207,7 @@ export class RatebookClient {
         throw error;
       }
 
-      const no = this.#whyNot(asked, failMode);
+      const no = failMode ? this.#whyNot(asked, failMode) : this.#features.letThrough(ofFeature, this.#clock());
 
       return no === null
         ? { ...UNASKED, isAllowed: true, code: null, message: null, isBlind: true }

@@ -1,6 +1,4 @@
 import { addDecimals, compareDecimals, isDecimal } from './decimals.js';
-import type { CallBody } from './types.js';
-
 /** What is answered when Ratebook cannot be reached in time. */
 export type FailMode =
   /** No: the call may not go ahead. */
@@ -21,7 +19,7 @@ export interface LastKnownMode {
 
 /** A question that is on its way. */
 export interface Asked {
-  /** The tenant and the event type. */
+  /** What is remembered together: a tenant and an event type, or a tenant and a feature. */
   readonly pair: string;
   /** What else an answer may hang on. */
   readonly what: string;
@@ -30,13 +28,16 @@ export interface Asked {
   readonly at: number;
 }
 
+/** What tells calls apart. */
+type Parts = readonly (string | null | undefined)[];
+
 interface Known {
   /** Of the question of the last answer. */
   readonly turn: number;
   readonly at: number;
   readonly isAllowed: boolean;
-  /** The most that was held for one call; null while nothing was. */
-  readonly mostHeld: string | null;
+  /** The most that one call took, or was held for one; null while nothing was. */
+  readonly mostTaken: string | null;
   /** What was let through blindly, and after which question the last of it was. */
   readonly blind: string;
   readonly blindTurn: number;
@@ -45,8 +46,8 @@ interface Known {
 }
 
 const LIFE_MS = 60_000;
-/** Tenants and event types that are remembered; who is forgotten is not let through blindly. */
-const MOST_PAIRS = 10_000;
+/** Pairs that are remembered; who is forgotten is not let through blindly. */
+export const MOST_PAIRS = 10_000;
 /** Refusals that are remembered of each. */
 const MOST_REFUSED = 100;
 
@@ -74,27 +75,23 @@ export class LastKnown {
   readonly #known = new Map<string, Known>();
   #turn = 0;
 
-  asking({ tenantId, eventType, model, serviceTier, region, feature }: CallBody, now: Date): Asked {
+  asking(pair: Parts, what: Parts, now: Date): Asked {
     this.#turn += 1;
 
-    return {
-      pair: JSON.stringify([tenantId ?? null, eventType]),
-      what: JSON.stringify([model, serviceTier, region, feature].map(part => part ?? null)),
-      turn: this.#turn,
-      at: now.getTime(),
-    };
+    return { pair: textOf(pair), what: textOf(what), turn: this.#turn, at: now.getTime() };
   }
 
-  answered({ pair, what, turn, at }: Asked, isAllowed: boolean, held: string | null): void {
+  /** Remembers an answer, and what its call takes, a decimal; false where a later question was answered before. */
+  answered({ pair, what, turn, at }: Asked, isAllowed: boolean, taken: string | null): boolean {
     const before = this.#known.get(pair);
 
     if (before && before.turn > turn) {
-      return;
+      return false;
     }
 
     // An answer to a question of before the last blind call says nothing of that call.
     const blind = before && before.blindTurn > turn ? before.blind : '0';
-    const mostHeld = mostOf(before?.mostHeld ?? null, held);
+    const mostTaken = mostOf(before?.mostTaken ?? null, taken);
     const refused = before?.refused ?? new Set();
     refused.delete(what);
 
@@ -104,8 +101,10 @@ export class LastKnown {
 
     forgetOldest(refused, MOST_REFUSED);
     this.#known.delete(pair);
-    this.#known.set(pair, { turn, at, isAllowed, mostHeld, blind, blindTurn: before?.blindTurn ?? 0, refused });
+    this.#known.set(pair, { turn, at, isAllowed, mostTaken, blind, blindTurn: before?.blindTurn ?? 0, refused });
     forgetOldest(this.#known, MOST_PAIRS);
+
+    return true;
   }
 
   /** Counts a call that goes ahead blindly, and answers null; or says why it may not. */
@@ -115,14 +114,14 @@ export class LastKnown {
 
     // A clock that was set back says nothing of an age.
     if (!known || !(age >= 0 && age <= lifeMs)) {
-      return 'no answer is known for this tenant and event type, or it is too old';
+      return 'no answer to such a call is known, or it is too old';
     }
 
     if (!known.isAllowed || known.refused.has(what)) {
       return 'the last answer said no';
     }
 
-    const cost = amount ?? known.mostHeld;
+    const cost = amount ?? known.mostTaken;
 
     if (cost === null) {
       return 'nobody knows what it costs: give failMode.lastKnown.amount';
@@ -140,7 +139,12 @@ export class LastKnown {
   }
 }
 
-function forgetOldest(known: Map<string, unknown> | Set<string>, most: number): void {
+function textOf(parts: Parts): string {
+  return JSON.stringify(parts.map(part => part ?? null));
+}
+
+/** Forgets what was remembered first, beyond so many. */
+export function forgetOldest(known: Map<string, unknown> | Set<string>, most: number): void {
   for (const oldest of known.keys()) {
     if (known.size <= most) {
       return;

@@ -15,6 +15,16 @@ export interface Limit {
   readonly resetsAt: string | null;
 }
 
+/** What to do with calls that name a feature while Ratebook cannot be reached. */
+export interface FeatureFailMode {
+  /** CLOSED for whoever is not entitled to the feature. */
+  readonly mode: 'CLOSED' | 'OPEN' | 'LAST_KNOWN';
+  /** How much may be used blindly, in units of the feature; of LAST_KNOWN. */
+  readonly cap: string | null;
+  /** How much of that such a call takes: of a LIMIT's meter at most, of every other kind 1; of LAST_KNOWN. */
+  readonly share: string | null;
+}
+
 /** A hold as it stands. */
 export interface Hold {
   readonly id: string;
@@ -61,13 +71,15 @@ export interface CallBody {
 export interface CallAnswer {
   readonly isAllowed: boolean;
   /** Why it may not go ahead. Codes are added, never renamed or removed. */
-  readonly code: 'LIMIT_EXCEEDED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
+  readonly code: 'LIMIT_EXCEEDED' | 'CREDITS_EXHAUSTED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
   /** What to do about it; null when it is allowed. */
   readonly message: string | null;
   /** The limit that refuses it. */
   readonly limit: Limit | null;
   /** SOFT limits that the call goes beyond. */
   readonly beyond: readonly Limit[];
+  /** Of the feature that the call names; null where it names none. */
+  readonly failMode: FeatureFailMode | null;
 }
 
 /** Body of /v1/authorize. */
@@ -93,13 +105,15 @@ export interface AuthorizeBody {
 export interface AuthorizeAnswer {
   readonly isAllowed: boolean;
   /** Why it may not go ahead. Codes are added, never renamed or removed. */
-  readonly code: 'LIMIT_EXCEEDED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
+  readonly code: 'LIMIT_EXCEEDED' | 'CREDITS_EXHAUSTED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
   /** What to do about it; null when it is allowed. */
   readonly message: string | null;
   /** The limit that refuses it. */
   readonly limit: Limit | null;
   /** SOFT limits that the call goes beyond. */
   readonly beyond: readonly Limit[];
+  /** Of the feature that the call names; null where it names none. */
+  readonly failMode: FeatureFailMode | null;
   /** Null when it is refused. */
   readonly hold: {
     readonly id: string;

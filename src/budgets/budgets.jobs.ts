@@ -10,9 +10,11 @@ export const budgetsJobs = {
   expire: defineJob({ name: 'budgets.expire-holds', payload, debounceMs: 250 }),
   /**
    * Counts into windows what waits there, where nobody has asked for a while. Runs twice: an entry is gone in the
-   * transaction that counts it. What a window comes to is the same before and after.
+   * transaction that counts it. What a window comes to is the same before and after, and a budget that is exceeded is told of once.
    */
   fold: defineJob({ name: 'budgets.fold-entries', payload, debounceMs: 1_000 }),
+  /** Tells of exceeded budgets. Runs twice: a window is told of in the transaction that marks it as told. */
+  tell: defineJob({ name: 'budgets.tell-exceeded', payload, debounceMs: 250 }),
 } as const;
 
 /** What does the jobs of this room. */
@@ -20,5 +22,6 @@ export function budgetsHandlers(budgets: BudgetsService, settling: SettlingServi
   return [
     handler(budgetsJobs.expire, scope => settling.expire(scope)),
     handler(budgetsJobs.fold, scope => budgets.fold(scope)),
+    handler(budgetsJobs.tell, scope => budgets.tellExceeded(scope)),
   ];
 }

@@ -1,4 +1,6 @@
+import type { AccessService } from '../access/index.js';
 import { record } from '../audit/index.js';
+import type { CatalogService } from '../catalog/index.js';
 import { decimal, formatDecimal, isCurrency } from '../money/index.js';
 import {
   DomainError,
@@ -14,6 +16,7 @@ import {
 } from '../platform/index.js';
 import { isCleanText, type TenantsService } from '../tenants/index.js';
 import { Budget, BudgetRaise, Hold } from './budget.entity.js';
+import type { ExceededBudgets } from './exceeded-budgets.js';
 import { type BudgetDraft, readBudgetAmount, refuseBudget, refuseRaise } from './budget.rules.js';
 import { limitsNamed, lockWindows, standingsOf, windowsWaiting } from './limit.queries.js';
 import type { Limit } from './limit.rules.js';
@@ -47,7 +50,12 @@ const FOLDED_AT_A_TIME = 200;
 export class BudgetsService {
   readonly #standing = new GroupCommit((asks: readonly StandingAsked[]) => this.#standings(asks));
 
-  constructor(private readonly tenants: TenantsService) {}
+  constructor(
+    private readonly tenants: TenantsService,
+    private readonly access: AccessService,
+    private readonly catalog: CatalogService,
+    private readonly exceeded: ExceededBudgets,
+  ) {}
 
   /** Makes a budget of the scope's tenant. It counts what is used from now on. */
   async create(
@@ -62,21 +70,9 @@ export class BudgetsService {
       throw DomainError.invalid('currency is an ISO 4217 code', ['currency']);
     }
 
-    if (draft.keyId !== null && !isId(draft.keyId, 'key')) {
-      throw DomainError.notFound('API key', draft.keyId, ['keyId']);
-    }
-
-    if (draft.meterId !== null && !isId(draft.meterId, 'mtr')) {
-      throw DomainError.notFound('meter', draft.meterId, ['meterId']);
-    }
-
     return inTransaction(scope, async tx => {
       const owner = await this.tenants.own(tx);
-
-      if (draft.countedTenantId !== null) {
-        await this.tenants.get(tx, draft.countedTenantId, ['countedTenantId']);
-      }
-
+      await this.#refuseNames(tx, draft);
       const { id, replayed } = await once(tx, 'budgetCreate', idempotencyKey, draft, async () => {
         const budget = tx.em.create(Budget, {
           ...draft,
@@ -206,6 +202,22 @@ export class BudgetsService {
     return this.#standing.do({ scope, budgetId });
   }
 
+  /** Refuses what the owner cannot see, as if it were not there: a tenant, a key, or a meter that does not count there. */
+  async #refuseNames(tx: Scope, { countedTenantId, keyId, meterId }: BudgetDraft): Promise<void> {
+    const counted =
+      countedTenantId === null
+        ? await this.tenants.own(tx)
+        : await this.tenants.get(tx, countedTenantId, ['countedTenantId']);
+
+    if (keyId !== null && !(await this.access.isHereOrBelow(tx, keyId))) {
+      throw DomainError.notFound('API key', keyId.slice(0, 40), ['keyId']);
+    }
+
+    if (meterId !== null && !(await this.catalog.metersById(tx, counted.ancestors, [meterId])).has(meterId)) {
+      throw DomainError.notFound('meter', meterId.slice(0, 40), ['meterId']);
+    }
+  }
+
   async #standings(asks: readonly StandingAsked[]): Promise<readonly (BudgetStanding | null)[]> {
     const [{ scope } = { scope: null }] = asks;
 
@@ -236,7 +248,12 @@ export class BudgetsService {
     );
   }
 
-  /** Counts into the windows of the scope's tenant what waits there. */
+  /** Tells of the budgets of the scope's tenant in which more was used than there is, once for each window. */
+  async tellExceeded(scope: Scope): Promise<void> {
+    await this.exceeded.tell(scope);
+  }
+
+  /** Counts into the windows of the scope's tenant what waits there, and tells what comes of it. */
   async fold(scope: Scope): Promise<void> {
     for (let isLeft = true; isLeft;) {
       isLeft = await inTransaction(scope, async tx => {
@@ -246,6 +263,8 @@ export class BudgetsService {
         return places.length === FOLDED_AT_A_TIME;
       });
     }
+
+    await this.tellExceeded(scope);
   }
 }
 

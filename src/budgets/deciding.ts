@@ -1,10 +1,13 @@
-import { decimal, type Decimal, maxOf, minOf, ZERO } from '../money/index.js';
+import { decimal, type Decimal } from '../money/index.js';
 import { query, type Scope } from '../platform/index.js';
 import type { HoldState } from './budget.entity.js';
+import type { CreditCover } from './credit-cover.js';
 import { ALLOWED, type Decision, type LimitShown, refusal, shownTo } from './decision.rules.js';
 import { keepHolds, limitsOf, lockWindows, type NewHold, standingsOf, type WindowPlace } from './limit.queries.js';
 import { type Limit, shareOf, type Use } from './limit.rules.js';
+import { coverOf, type Funds, placesOf } from './prepaid.rules.js';
 import { type Beyond, type HeldPart, reserve, Standings, windowName } from './reserve.rules.js';
+import { rolledOver, windowBefore } from './rollover.rules.js';
 
 /** Who asks: the tenant of the key, and the key. */
 export interface AskedBy {
@@ -31,6 +34,8 @@ export interface Question {
   readonly use: Use;
   /** What the tenant was given, as limits. */
   readonly own: readonly Limit[];
+  /** Whether it may go ahead only as far as the tenant's credits reach. */
+  readonly isPrepaid: boolean;
 }
 
 /** A call that is to be held. */
@@ -65,19 +70,26 @@ export async function answerTogether(
   tx: Scope,
   lineage: readonly string[],
   asks: readonly Question[],
+  cover: CreditCover,
 ): Promise<readonly Decision[]> {
-  const limits = await limitsAsked(tx, lineage, asks);
-  const known = await standingsOf(tx, limits.map(placeOf));
+  if (asks.some(({ isPrepaid }) => isPrepaid)) {
+    // One picture of credits and of what is held of them: who settles takes from both.
+    await tx.em.execute('set transaction isolation level repeatable read');
+  }
 
-  return asks.map(({ by, use }) => decide(limits, use, by, new Standings(known)).decision);
+  const funds = await cover.look(tx, asks);
+  const limits = await limitsAsked(tx, lineage, asks);
+  const known = await standingsOf(tx, [...limits.map(placeOf), ...placesOf(funds)]);
+
+  return asks.map(ask => decide(ask, limits, funds, { at: tx.now, standings: new Standings(known) }).decision);
 }
 
 /** Decides on one use, and holds in the standings what it takes. */
 function decide(
+  { use, by, isPrepaid }: Question,
   limits: readonly Limit[],
-  use: Use,
-  by: AskedBy,
-  standings: Standings,
+  funds: Funds,
+  { at, standings }: { readonly at: Date; readonly standings: Standings },
 ): { readonly decision: Decision; readonly parts: readonly HeldPart[] } {
   if (limits.some(limit => isOfOtherCurrency(limit, use))) {
     const message = `a budget above this call is not in ${use.currency}, in which it is priced`;
@@ -88,30 +100,49 @@ function decide(
   const { refusedBy, beyond, parts } = reserve(limits, use, standings);
   const shown = (one: Beyond): LimitShown => shownTo(by.tenantId, use.lineage, one);
 
-  return refusedBy
-    ? { decision: { ...refusal('LIMIT_EXCEEDED', 'a limit leaves no room for this'), limit: shown(refusedBy) }, parts }
-    : { decision: { ...ALLOWED, beyond: beyond.map(shown) }, parts };
+  if (refusedBy) {
+    const decision = { ...refusal('LIMIT_EXCEEDED', 'a limit leaves no room for this'), limit: shown(refusedBy) };
+
+    return { decision, parts: [] };
+  }
+
+  const covered = isPrepaid ? coverOf(funds, use, at, standings) : [];
+
+  if (!covered) {
+    return { decision: refusal('CREDITS_EXHAUSTED', EXHAUSTED), parts: [] };
+  }
+
+  const taken = [...parts, ...covered];
+  standings.hold(taken);
+
+  return { decision: { ...ALLOWED, beyond: beyond.map(shown) }, parts: taken };
 }
+
+const EXHAUSTED =
+  'the credits of the tenant that no open call has set aside do not reach for this at its worst: add credits, or settle or void open calls, and ask again';
 
 /** First come first served, in one transaction; `looksBack` when some of the keys are known to be taken. */
 export async function decideTogether(
   tx: Scope,
   lineage: readonly string[],
   asks: readonly Ask[],
+  cover: CreditCover,
   looksBack: boolean,
 ): Promise<readonly Answer[]> {
+  const funds = await cover.lock(tx, asks);
   const limits = await limitsAsked(tx, lineage, asks);
-  const standings = new Standings(await lockWindows(tx, limits.map(placeOf)));
+  const standings = new Standings(await lockWindows(tx, [...limits.map(placeOf), ...placesOf(funds)]));
   const known = looksBack ? await holdsByKey(tx, asks) : new Map<string, KnownHold>();
   const fresh: NewHold[] = [];
-  const answers = asks.map(({ by, use, hold }): Answer => {
+  const answers = asks.map((ask): Answer => {
+    const { hold } = ask;
     const earlier = known.get(keyName(hold));
 
     if (earlier) {
       return answerAgain(earlier, hold);
     }
 
-    const { decision, parts } = decide(limits, use, by, standings);
+    const { decision, parts } = decide(ask, limits, funds, { at: tx.now, standings });
 
     if (!decision.isAllowed) {
       return refused(decision);
@@ -199,16 +230,9 @@ async function withRollover(tx: Scope, limits: readonly Limit[]): Promise<Limit[
           })),
         );
 
-  return limits.map(limit => {
-    const standing = limit.rollover && known.get(windowName(limit.ownerId, limit.id, windowBefore(limit)));
-    const left = standing ? maxOf(limit.most.minus(standing.used), ZERO) : ZERO;
-
-    return limit.rollover ? { ...limit, most: decimal(limit.most.plus(minOf(left, limit.rollover))) } : limit;
-  });
-}
-
-function windowBefore({ windowAt, windowStart }: Limit): Date {
-  return windowAt(new Date(windowStart.getTime() - 1));
+  return limits.map(limit =>
+    limit.rollover ? rolledOver(limit, known.get(windowName(limit.ownerId, limit.id, windowBefore(limit)))) : limit,
+  );
 }
 
 /** What says that a hold was asked for before. */

@@ -4,7 +4,13 @@ import type { Beyond } from './reserve.rules.js';
 
 /** Why a call may not go ahead. */
 export type DecisionCode =
-  'LIMIT_EXCEEDED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED';
+  | 'LIMIT_EXCEEDED'
+  | 'CREDITS_EXHAUSTED'
+  | 'UNPRICED'
+  | 'NO_CONTRACT'
+  | 'CURRENCY_MISMATCH'
+  | 'NOT_ENTITLED'
+  | 'MODEL_DENIED';
 
 /** A limit as it is told to whoever asks. */
 export interface LimitShown {

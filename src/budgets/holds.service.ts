@@ -12,6 +12,7 @@ import {
 } from '../platform/index.js';
 import type { EstimateRequest, EstimateService } from '../rating/index.js';
 import { isCleanText, type TenantsService } from '../tenants/index.js';
+import type { CreditCover } from './credit-cover.js';
 import {
   answerTogether,
   type Answer,
@@ -26,7 +27,6 @@ import {
   refused,
 } from './deciding.js';
 import { type Decision, refusal } from './decision.rules.js';
-import type { Limit, Use } from './limit.rules.js';
 import { limitsGiven, type PlanLimits, refuseByPlan } from './plan-limits.js';
 
 /** A call before it is made. */
@@ -48,20 +48,27 @@ export interface AuthorizeRequest extends CallAsked {
 
 const LONGEST_SECONDS = 86_400;
 
-/** Sets money aside before it is spent, against every limit from the tenant up to the platform at once. */
+/**
+ * Sets money aside before it is spent, against every limit from the tenant up to the platform at once, and of prepaid tenants
+ * against their credits too.
+ */
 export class HoldsService {
   readonly #authorizing = new GroupCommit((asks: readonly Ask[]) => this.#authorizeTogether(asks));
+  /** Calls of prepaid tenants go by themselves: only they wait for whoever moves credits. */
+  readonly #authorizingPrepaid = new GroupCommit((asks: readonly Ask[]) => this.#authorizeTogether(asks));
   readonly #checking = new GroupCommit((asks: readonly Question[]) => this.#checkTogether(asks));
 
   constructor(
     private readonly tenants: TenantsService,
     private readonly estimates: EstimateService,
     private readonly plans: PlanLimits,
+    private readonly cover: CreditCover,
   ) {}
 
   /**
-   * Prices the call at its worst and holds that against all limits of the scope's tenant and of those above it, in one step:
-   * all of them or none. Answers with a decision; throws for what cannot be read.
+   * Prices the call at its worst and holds that against all limits of the scope's tenant and of those above it, and where the
+   * tenant is prepaid of the credits that would pay for it, in one step: all of them or none. Answers with a decision; throws
+   * for what cannot be read.
    */
   async authorize(scope: Scope, request: AuthorizeRequest, by: AskedBy): Promise<Authorized> {
     const { expiresInSeconds, idempotencyKey, ...call } = request;
@@ -84,7 +91,7 @@ export class HoldsService {
       return heldOf(await inTransaction(scope, tx => earlierAnswer(tx, key)), key) ?? refused(asked.refused);
     }
 
-    const { use, own, worst } = asked;
+    const { use, own, isPrepaid, worst } = asked;
     const hold = {
       ...key,
       id: newId('hld', scope.now),
@@ -95,7 +102,9 @@ export class HoldsService {
       expiresAt: new Date(scope.now.getTime() + expiresInSeconds * 1_000),
     };
 
-    return heldOf(await this.#authorizing.do({ scope, by, use, own, hold }), key);
+    const group = isPrepaid ? this.#authorizingPrepaid : this.#authorizing;
+
+    return heldOf(await group.do({ scope, by, use, own, isPrepaid, hold }), key);
   }
 
   /**
@@ -114,7 +123,7 @@ export class HoldsService {
     { estimate, feature, region }: CallAsked,
     by: AskedBy,
   ): Promise<
-    { readonly use: Use; readonly own: readonly Limit[]; readonly worst: Decimal } | { readonly refused: Decision }
+    (Pick<Question, 'use' | 'own' | 'isPrepaid'> & { readonly worst: Decimal }) | { readonly refused: Decision }
   > {
     const lineage = await this.tenants.lineage(scope, scope.tenantId);
 
@@ -143,14 +152,19 @@ export class HoldsService {
 
     return worst === null || parts.length < items.length
       ? { refused: refusal('UNPRICED', 'the contract has no price for a part of this: add one, and ask again') }
-      : { use: { lineage, keyId: by.keyId, currency, parts }, own: limitsGiven(given, scope.now), worst };
+      : {
+          use: { lineage, keyId: by.keyId, currency, parts },
+          own: limitsGiven(given, scope.now),
+          isPrepaid: given.credits.isPrepaid,
+          worst,
+        };
   }
 
   async #checkTogether(asks: readonly Question[]): Promise<readonly Decision[]> {
     const lineage = [...new Set(asks.flatMap(({ use }) => use.lineage))];
     const [{ scope } = { scope: null }] = asks;
 
-    return scope ? inLineage(scope, lineage, tx => answerTogether(tx, lineage, asks)) : [];
+    return scope ? inLineage(scope, lineage, tx => answerTogether(tx, lineage, asks, this.cover)) : [];
   }
 
   async #authorizeTogether(asks: readonly Ask[]): Promise<readonly Answer[]> {
@@ -164,7 +178,7 @@ export class HoldsService {
 
     for (let isFirst = true; ; isFirst = false) {
       try {
-        return await inLineage(scope, lineage, tx => decideTogether(tx, lineage, asks, !isFirst));
+        return await inLineage(scope, lineage, tx => decideTogether(tx, lineage, asks, this.cover, !isFirst));
       } catch (error) {
         if (!(error instanceof Overtaken)) {
           throw error;

@@ -3,17 +3,22 @@ import { inLineage, type Scope } from '../platform/index.js';
 import type { UsagePricer } from '../rating/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import type { MeasuredItem, UsageCounts } from '../usage/index.js';
+import type { CreditCover, UsageToCover } from './credit-cover.js';
 import { leaveEntries, limitsOf, type WindowPlace } from './limit.queries.js';
 import { shareOf, type Use } from './limit.rules.js';
-import { limitsGiven, type PlanLimits } from './plan-limits.js';
+import { limitsGiven, paysWithCredits, type PlanLimits } from './plan-limits.js';
 import { windowName } from './reserve.rules.js';
 
-/** Counts usage against every limit from its tenant up to the platform, in the transaction that accepts it. */
+/**
+ * Counts usage against every limit from its tenant up to the platform, and pays for it with its tenant's credits, in the
+ * transaction that accepts it.
+ */
 export class LimitCounts implements UsageCounts {
   constructor(
     private readonly tenants: TenantsService,
     private readonly pricer: UsagePricer,
     private readonly plans: PlanLimits,
+    private readonly cover: CreditCover,
   ) {}
 
   async count(tx: Scope, fresh: readonly MeasuredItem[], keyId: string): Promise<void> {
@@ -24,18 +29,22 @@ export class LimitCounts implements UsageCounts {
       return;
     }
 
-    const given = limitsGiven(await this.plans.of(tx), tx.now);
+    const known = await this.plans.of(tx);
+    const given = limitsGiven(known, tx.now);
+    const priced: { currency: string; events: UsageToCover['events'][number][] } = { currency: '', events: [] };
     await inLineage(tx, lineage, async own => {
       const limits = [...(await limitsOf(own, { lineage, keyIds: [keyId], now: own.now })), ...given];
       const totals = new Map<string, WindowPlace & { readonly used: Decimal }>();
 
-      if (limits.length === 0) {
+      if (limits.length === 0 && !paysWithCredits(known)) {
         return;
       }
 
       for (const { measures, content } of counted) {
         const at = new Date(content.time);
         const use = await this.#useOf(own, measures, { lineage, keyId });
+        priced.currency = use.currency;
+        priced.events.push({ at, parts: use.parts });
 
         for (const limit of limits) {
           const isCountedHere =
@@ -55,6 +64,7 @@ export class LimitCounts implements UsageCounts {
         [...totals.values()].map(entry => ({ ...entry, held: ZERO })),
       );
     });
+    await this.cover.burn(tx, priced);
   }
 
   async #useOf(tx: Scope, measures: MeasuredItem['measures'], by: Pick<Use, 'lineage' | 'keyId'>): Promise<Use> {

@@ -1,3 +1,4 @@
+import type { CreditsKnown, CreditsService } from '../credits/index.js';
 import { type EffectiveEntitlement, type EntitlementsService, mayUse } from '../entitlements/index.js';
 import { decimal } from '../money/index.js';
 import { inTransaction, Remembered, type Scope } from '../platform/index.js';
@@ -6,11 +7,12 @@ import { type Decision, refusal } from './decision.rules.js';
 import type { Limit, LimitPer } from './limit.rules.js';
 import { windowAt } from './window.rules.js';
 
-/** What a tenant was given, and the calendar by which it counts. */
+/** What a tenant was given, the calendar by which it counts, and whether it has credits. */
 export interface Given {
   readonly tenantId: string;
   readonly timeZone: string;
   readonly entitlements: readonly EffectiveEntitlement[];
+  readonly credits: CreditsKnown;
 }
 
 /** What a call asks for besides money. */
@@ -23,13 +25,18 @@ export interface Wanted {
 
 const FRESH_MS = 1_000;
 
-/** What tenants were given by plan, contract or by themselves: of at most a second ago. */
+/**
+ * What tenants were given by plan, contract or by themselves, and whether they have credits: of at most a second ago. So a
+ * tenant's first credits, or the first after its last were used up, pay for usage that comes in from a second after they
+ * were granted on, and who has none is not asked about them by every call.
+ */
 export class PlanLimits {
   readonly #remembered = new Remembered<Given>(FRESH_MS);
 
   constructor(
     private readonly tenants: TenantsService,
     private readonly entitlements: EntitlementsService,
+    private readonly credits: CreditsService,
   ) {}
 
   /** Of the scope's tenant. */
@@ -39,10 +46,16 @@ export class PlanLimits {
         tenantId: tx.tenantId,
         timeZone: (await this.tenants.own(tx)).timeZone,
         entitlements: await this.entitlements.effectiveWithin(tx),
+        credits: await this.credits.known(tx),
       }));
 
     return this.#remembered.of(scope.tenantId, scope.now, scope.em.isInTransaction(), read);
   }
+}
+
+/** Whether usage of the tenant is paid with credits, as far as they go. */
+export function paysWithCredits({ credits }: Given): boolean {
+  return credits.hasAny || credits.isPrepaid;
 }
 
 /** Why a call may not be made whatever it costs; null when it may. */
@@ -63,7 +76,7 @@ export function refuseByPlan({ entitlements }: Given, { feature, models, region 
 }
 
 /** What was given of meters, calls and holds at a time, as limits that stand at an instant. */
-export function limitsGiven({ tenantId, timeZone, entitlements }: Given, now: Date): Limit[] {
+export function limitsGiven({ tenantId, timeZone, entitlements }: Omit<Given, 'credits'>, now: Date): Limit[] {
   return entitlements.flatMap(({ value, source, meterId }): Limit[] => {
     if (!value || !source) {
       return [];

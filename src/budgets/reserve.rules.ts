@@ -47,9 +47,13 @@ export class Standings {
     return this.#known.get(name) ?? { used: ZERO, held: ZERO };
   }
 
-  hold(name: string, amount: Decimal): void {
-    const { used, held } = this.of(name);
-    this.#known.set(name, { used, held: decimal(held.plus(amount)) });
+  /** Holds what a use takes: the next one finds it held. */
+  hold(parts: readonly HeldPart[]): void {
+    for (const { tenantId, limitId, windowStart, amount } of parts) {
+      const name = windowName(tenantId, limitId, windowStart);
+      const { used, held } = this.of(name);
+      this.#known.set(name, { used, held: decimal(held.plus(amount)) });
+    }
   }
 }
 
@@ -59,7 +63,7 @@ export function windowName(tenantId: string, limitId: string, windowStart: Date)
 }
 
 /**
- * Decides on one use and holds what it takes, in all windows or in none. A limit is kept when what is used, what is held and
+ * Decides on one use, and says what it takes of all windows, or of none. A limit is kept when what is used, what is held and
  * what is asked for come to no more than it: exactly as much as there is fits.
  */
 export function reserve(limits: readonly Limit[], use: Use, standings: Standings): Reservation {
@@ -76,11 +80,12 @@ export function reserve(limits: readonly Limit[], use: Use, standings: Standings
     return { refusedBy, beyond: [], parts: [] };
   }
 
-  const parts = asked.map(({ limit: { ownerId, id, windowStart }, share }) => {
-    standings.hold(windowName(ownerId, id, windowStart), share);
-
-    return { tenantId: ownerId, limitId: id, windowStart, amount: share };
-  });
+  const parts = asked.map(({ limit: { ownerId, id, windowStart }, share }) => ({
+    tenantId: ownerId,
+    limitId: id,
+    windowStart,
+    amount: share,
+  }));
 
   return { refusedBy, beyond, parts };
 }

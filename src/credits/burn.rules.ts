@@ -80,7 +80,7 @@ function isLive({ effectiveAt, expiresAt }: Pick<GrantLeft, 'effectiveAt' | 'exp
 /**
  * What the grants pay of one use. The amounts that the parts pay and what is left sum to what was asked, exactly, and no
  * part takes more than its grant has. Where one unit is worth more or less than 1, the credits are what is paid divided by
- * the worth, exact or to 36 digits (`divide`); a grant that is emptied pays its credits times the worth.
+ * the worth, exact or down to 36 digits (`divide`); a grant that is emptied pays its credits times the worth.
  */
 export function planBurn(grants: readonly GrantLeft[], use: BurnUse, terms: BurnTerms): BurnPlan {
   const parts: BurnPart[] = [];
@@ -104,24 +104,43 @@ export function planBurn(grants: readonly GrantLeft[], use: BurnUse, terms: Burn
 
 /** What the grants pay of the uses of one call, one use after the other; one part for each grant. */
 export function planBurns(grants: readonly GrantLeft[], uses: readonly BurnUse[], terms: BurnTerms): BurnPlan {
-  const taken = new Map<string, BurnPart>();
-  let left = ZERO;
+  const { parts, unpaid } = planEach(grants, uses, terms);
+
+  return { parts: joined(parts), left: sum(unpaid.map(({ amount }) => amount)) };
+}
+
+/** One use after the other: the parts of each, and the uses with what is not paid of them. */
+export function planEach(
+  grants: readonly GrantLeft[],
+  uses: readonly BurnUse[],
+  terms: BurnTerms,
+): { readonly parts: readonly BurnPart[]; readonly unpaid: readonly BurnUse[] } {
+  const parts: BurnPart[] = [];
+  const unpaid: BurnUse[] = [];
 
   for (const use of uses) {
-    const plan = planBurn(afterParts(grants, [...taken.values()]), use, terms);
-    left = left.plus(plan.left);
-
-    for (const part of plan.parts) {
-      const before = taken.get(part.grantId);
-      taken.set(part.grantId, {
-        ...part,
-        amount: part.amount.plus(before?.amount ?? ZERO),
-        pays: part.pays.plus(before?.pays ?? ZERO),
-      });
-    }
+    const plan = planBurn(afterParts(grants, parts), use, terms);
+    parts.push(...plan.parts);
+    unpaid.push({ ...use, amount: plan.left });
   }
 
-  return { parts: [...taken.values()], left };
+  return { parts, unpaid };
+}
+
+/** One part for each grant, in the order in which the grants come first. */
+export function joined(parts: readonly BurnPart[]): BurnPart[] {
+  const byGrant = new Map<string, BurnPart>();
+
+  for (const part of parts) {
+    const before = byGrant.get(part.grantId);
+    byGrant.set(part.grantId, {
+      ...part,
+      amount: part.amount.plus(before?.amount ?? ZERO),
+      pays: part.pays.plus(before?.pays ?? ZERO),
+    });
+  }
+
+  return [...byGrant.values()];
 }
 
 /** The grants with what is left of them once these parts are taken. */
@@ -214,8 +233,13 @@ function paysFor(grant: GrantLeft, use: BurnUse, { at, currency }: BurnTerms): b
   );
 }
 
+/** The last of the digits to which a division that does not end is rounded. */
+const LAST_DIGIT = ONE.shiftedBy(-36);
+
 function takeFrom({ id: grantId, unit, left: has }: GrantLeft, wanted: Decimal, rate: Decimal): BurnPart {
-  const credits = divide(wanted, rate);
+  const rounded = divide(wanted, rate);
+  // Down, so that a grant pays for no less in several parts than it would at once.
+  const credits = rounded.times(rate).gt(wanted) ? rounded.minus(LAST_DIGIT) : rounded;
 
   // `minOf`: a worth that does not divide evenly must not pay the last of its 36 digits twice.
   return credits.lte(has)

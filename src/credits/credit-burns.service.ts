@@ -1,17 +1,10 @@
 import { type Decimal, formatDecimal, sum } from '../money/index.js';
 import { DomainError, ErrorCode, type Scope } from '../platform/index.js';
-import {
-  afterParts,
-  type BurnPart,
-  type BurnPlan,
-  type BurnTerms,
-  type BurnUse,
-  type GrantLeft,
-  planBurns,
-  planReversal,
-} from './burn.rules.js';
+import { type BurnPart, type BurnPlan, type BurnTerms, type BurnUse, planBurns, planReversal } from './burn.rules.js';
+import { type HeldCredits, heldOf, NOTHING_HELD } from './held-credits.js';
 import {
   against,
+  burnEntries,
   type Entry,
   grantsLeft,
   lockCredits,
@@ -24,6 +17,7 @@ import {
   writeEntries,
 } from './ledger.queries.js';
 import type { LowCredits } from './low-credits.js';
+import { planInTurn } from './payment.rules.js';
 
 /** Something that was used, to be paid with credits as far as they go. */
 export interface Burn extends BurnTerms {
@@ -62,11 +56,14 @@ export interface Reversed {
 }
 
 /**
- * Pays for usage with the credits of the scope's tenant, in the caller's transaction. Burns and reversals leave no audit line:
- * the ledger is their record.
+ * Pays with the credits of the scope's tenant, in the caller's transaction, first with what no open call has set aside.
+ * Burns and reversals leave no audit line: the ledger is their record.
  */
 export class CreditBurnsService {
-  constructor(private readonly low: LowCredits) {}
+  constructor(
+    private readonly low: LowCredits,
+    private readonly held: HeldCredits = NOTHING_HELD,
+  ) {}
 
   /**
    * What credits would pay of some uses if they were burned now, without burning any. Whoever must be sure of it takes
@@ -89,10 +86,19 @@ export class CreditBurnsService {
     await lockCredits(tx);
     const postings = burns.map(burn => postingOf(tx, burn));
     const fresh = await openTransactions(tx, postings);
-    const written = this.#plan(await grantsLeft(tx), burns, postings, fresh);
+    const grants = await grantsLeft(tx);
+    const written = planInTurn(
+      grants,
+      await heldOf(tx, this.held, grants),
+      burns.flatMap((burn, index) => {
+        const transactionId = postings[index]?.id ?? '';
+
+        return fresh.has(transactionId) ? [{ ...burn, transactionId }] : [];
+      }),
+    );
     await writeEntries(
       tx,
-      written.map(({ transactionId, parts }) => ({ transactionId, entries: entriesOf(parts, 'BURN') })),
+      written.map(({ transactionId, parts }) => ({ transactionId, entries: burnEntries(parts) })),
     );
     await this.low.look(
       tx,
@@ -114,29 +120,6 @@ export class CreditBurnsService {
       const parts = plans.get(transactionId);
 
       return parts ? burnedOf(burn, transactionId, parts) : replayOf(burn, stored?.get(burn.reference));
-    });
-  }
-
-  /** Each burn sees what the ones before it have left. */
-  #plan(
-    grants: readonly GrantLeft[],
-    burns: readonly Burn[],
-    postings: readonly Posting[],
-    fresh: ReadonlySet<string>,
-  ): { readonly transactionId: string; readonly parts: readonly BurnPart[] }[] {
-    let left = grants;
-
-    return burns.flatMap((burn, index) => {
-      const transactionId = postings[index]?.id ?? '';
-
-      if (!fresh.has(transactionId)) {
-        return [];
-      }
-
-      const { parts } = planBurns(left, burn.uses, burn);
-      left = afterParts(left, parts);
-
-      return [{ transactionId, parts }];
     });
   }
 
@@ -175,7 +158,7 @@ export class CreditBurnsService {
     const id = newTransactionId(tx);
     const asked = { amount, currency: burn.currency };
     await openTransactions(tx, [{ id, kind: 'REVERSAL', at, reference, reason, asked, ofId: burn.id }]);
-    await writeEntries(tx, [{ transactionId: id, entries: entriesOf(parts, 'REVERSAL') }]);
+    await writeEntries(tx, [{ transactionId: id, entries: reversalEntries(parts) }]);
     await this.low.look(
       tx,
       parts.map(({ unit }) => unit),
@@ -203,12 +186,10 @@ function postingOf(tx: Scope, burn: Burn): Posting {
   return { id: newTransactionId(tx), kind: 'BURN', at, reference, asked: { amount: askedOf(burn), currency } };
 }
 
-function entriesOf(parts: readonly BurnPart[], kind: 'BURN' | 'REVERSAL'): Entry[] {
+function reversalEntries(parts: readonly BurnPart[]): Entry[] {
   return against(
     'used',
-    parts.map(({ amount, pays, ...part }) =>
-      kind === 'BURN' ? { ...part, amount: amount.negated(), pays } : { ...part, amount, pays: pays.negated() },
-    ),
+    parts.map(({ pays, ...part }) => ({ ...part, pays: pays.negated() })),
   );
 }
 

@@ -7,8 +7,10 @@ import { type GrantRead, grantsRead, type TransactionRead, transactionRead } fro
 import { CreditGrant } from './credit.entity.js';
 import { refuseReason } from './credits.service.js';
 import { isCreditUnit, readAmount, shareOfCost } from './grant.rules.js';
+import { type HeldCredits, heldOf, NOTHING_HELD } from './held-credits.js';
 import { against, grantsLeft, lockCredits, newTransactionId, post, type StoredGrant } from './ledger.queries.js';
 import type { LowCredits } from './low-credits.js';
+import { besideHeld } from './payment.rules.js';
 
 /** Credits that are to move. */
 export interface CreditTransferDraft {
@@ -36,11 +38,12 @@ export class CreditTransfersService {
   constructor(
     private readonly tenants: TenantsService,
     private readonly low: LowCredits,
+    private readonly held: HeldCredits = NOTHING_HELD,
   ) {}
 
   /**
-   * Moves available credits between a tenant and one below it, in either direction: both are the scope's own or below it, so
-   * nobody takes from those above. All or nothing. They keep their kind, expiry, priority, worth and what they may pay for,
+   * Moves available credits, that no open call has set aside, between a tenant and one below it, in either direction: both
+   * are the scope's own or below it, so nobody takes from those above. All or nothing. They keep their kind, expiry, priority, worth and what they may pay for,
    * and their share of what was paid for them.
    */
   async transfer(
@@ -95,7 +98,7 @@ export class CreditTransfersService {
     }
 
     const id = newTransactionId(tx);
-    const moving = await asTenant(tx, from.id, own => takeOff(own, { id, amount, unit, reason }));
+    const moving = await asTenant(tx, from.id, own => takeOff(own, this.held, { id, amount, unit, reason }));
     const granted = await asTenant(tx, to.id, own => putOn(own, { id, moving, reason }));
     const after = {
       fromTenantId: from.id,
@@ -120,10 +123,13 @@ export class CreditTransfersService {
 
 async function takeOff(
   tx: Scope,
+  held: HeldCredits,
   { id, amount, unit, reason }: { id: string; amount: Decimal; unit: string; reason: string | null },
 ): Promise<Moving[]> {
   const grants = new Map((await grantsLeft(tx)).map(grant => [grant.id, grant]));
-  const { parts, available } = planTransfer([...grants.values()], { unit, amount, at: tx.now });
+  const own = [...grants.values()];
+  const free = besideHeld(own, await heldOf(tx, held, own));
+  const { parts, available } = planTransfer(free, { unit, amount, at: tx.now });
 
   if (!parts) {
     throw new DomainError(

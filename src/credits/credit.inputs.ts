@@ -1,7 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { DecimalScalar, IDEMPOTENCY_KEY, MoneyType, OncePayload, TENANT_ID } from '../platform/index.js';
 import { CreditKindEnum } from './credit.enums.js';
-import { CreditBalanceType, CreditGrantType, CreditTransactionType } from './credit.types.js';
+import { CreditBalanceType, CreditGrantType, CreditPrepaidType, CreditTransactionType } from './credit.types.js';
 
 const REASON = { nullable: true, description: 'Why: 1 to 500 characters.' } as const;
 
@@ -170,4 +170,22 @@ export class CreditRechargeSetPayload extends OncePayload {
     description: 'What there is of the unit; null when refused, or when there never was any.',
   })
   creditBalance?: CreditBalanceType | null;
+}
+
+@InputType({ description: 'Whether the calls of a tenant are paid in advance.' })
+export class CreditPrepaidSetInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey!: string;
+
+  @Field(() => ID, TENANT_ID)
+  tenantId?: string | null;
+
+  @Field(() => Boolean, { description: 'Whether its calls go ahead only as far as its credits reach.' })
+  isPrepaid!: boolean;
+}
+
+@ObjectType({ description: 'The answer of creditPrepaidSet.' })
+export class CreditPrepaidSetPayload extends OncePayload {
+  @Field(() => CreditPrepaidType, { nullable: true, description: 'Whether they now are; null when refused.' })
+  creditPrepaid?: CreditPrepaidType | null;
 }

@@ -18,6 +18,8 @@ import {
   CreditGrantCreatePayload,
   CreditGrantRefundInput,
   CreditGrantRefundPayload,
+  CreditPrepaidSetInput,
+  CreditPrepaidSetPayload,
   CreditRechargeSetInput,
   CreditRechargeSetPayload,
   CreditTransferInput,
@@ -28,6 +30,7 @@ import {
   CreditBalanceType,
   CreditGrantConnection,
   CreditGrantType,
+  CreditPrepaidType,
   CreditTransactionConnection,
   CreditTransactionType,
 } from './credit.types.js';
@@ -84,6 +87,12 @@ export class CreditResolver {
     return connection(rows, first, ({ transaction }) => transaction.id, CreditTransactionType.from);
   }
 
+  @Authorized('credits:read')
+  @FieldResolver(() => CreditPrepaidType, { description: 'Whether its calls are paid in advance.' })
+  async creditPrepaid(@Root() tenant: TenantType, @Ctx() { scope }: GraphqlContext) {
+    return CreditPrepaidType.from(await this.credits.prepaid(scopeFor(scope, tenant.id)));
+  }
+
   @Authorized('credits:write')
   @Mutation(() => CreditGrantCreatePayload, { description: 'Grants credits to a tenant.' })
   creditGrantCreate(
@@ -92,7 +101,7 @@ export class CreditResolver {
   ) {
     return payload(CreditGrantCreatePayload, async () => {
       const { tenantId, ...asked } = input;
-      const target = await this.#below(scope, tenantId);
+      const target = await this.#below(scope, tenantId, 'credits come from a tenant above this one');
       const { replayed, ...read } = await this.credits.grant(target, {
         ...asked,
         unitWorth: asked.unitWorth ?? null,
@@ -175,17 +184,32 @@ export class CreditResolver {
     });
   }
 
-  /** Nobody grants credits to itself but the platform: they come from somebody above. */
-  async #below(scope: Scope, tenantId: string | null | undefined): Promise<Scope> {
+  @Authorized('credits:write')
+  @Mutation(() => CreditPrepaidSetPayload, {
+    description:
+      'Says whether the calls of a tenant go ahead only as far as its credits reach: true of calls from a second later on. Takes a key above the tenant.',
+  })
+  creditPrepaidSet(
+    @Arg('input', () => CreditPrepaidSetInput, { description: 'Whether they do.' }) input: CreditPrepaidSetInput,
+    @Ctx() { scope }: GraphqlContext,
+  ) {
+    return payload(CreditPrepaidSetPayload, async () => {
+      const { tenantId, ...asked } = input;
+      const target = await this.#below(scope, tenantId, 'a tenant above this one says whether it is prepaid');
+
+      const { prepaid, replayed } = await this.credits.setPrepaid(target, asked);
+
+      return { creditPrepaid: CreditPrepaidType.from(prepaid), replayed };
+    });
+  }
+
+  /** What nobody does to itself but the platform: it is for somebody above. */
+  async #below(scope: Scope, tenantId: string | null | undefined, why: string): Promise<Scope> {
     const target = await this.tenants.within(scope, tenantId);
     const lineage = await this.tenants.lineage(scope, target.tenantId);
 
     if (target.tenantId === scope.tenantId && lineage?.length !== 1) {
-      throw new DomainError(
-        ErrorCode.FORBIDDEN,
-        'credits come from a tenant above this one: ask with a key of that one',
-        ['tenantId'],
-      );
+      throw new DomainError(ErrorCode.FORBIDDEN, `${why}: ask with a key of that one`, ['tenantId']);
     }
 
     return target;

@@ -2,6 +2,7 @@ import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { formatDecimal } from '../money/index.js';
 import { connectionOf, DecimalScalar, MoneyType, Node } from '../platform/index.js';
 import type { CreditBalance } from './credit-balance.queries.js';
+import type { StoredPrepaid } from './credit-prepaid.queries.js';
 import type { EntryRead, GrantRead, TransactionRead } from './credit-reading.queries.js';
 import { CreditKindEnum, CreditTransactionKindEnum } from './credit.enums.js';
 
@@ -222,6 +223,19 @@ export class CreditBalanceType {
           isLow: recharge.isLow,
         }),
     });
+  }
+}
+
+@ObjectType('CreditPrepaid', { description: 'Whether the calls of a tenant are paid in advance.' })
+export class CreditPrepaidType {
+  @Field(() => Boolean, { description: 'Whether they go ahead only as far as its credits reach.' })
+  isPrepaid!: boolean;
+
+  @Field(() => Date, { nullable: true, description: 'When that was said; null when it never was.' })
+  setAt!: Date | null;
+
+  static from({ isPrepaid, setAt }: StoredPrepaid): CreditPrepaidType {
+    return Object.assign(new CreditPrepaidType(), { isPrepaid, setAt });
   }
 }
 

@@ -1,6 +1,7 @@
 import { record } from '../audit/index.js';
 import { type Decimal, decimal, formatDecimal } from '../money/index.js';
 import {
+  type Acknowledge,
   DomainError,
   ErrorCode,
   inTransaction,
@@ -13,6 +14,13 @@ import {
 import { isCleanText } from '../tenants/index.js';
 import { balancesOf, type CreditBalance } from './credit-balance.queries.js';
 import {
+  type CreditsKnown,
+  creditsKnown,
+  prepaidOf,
+  setPrepaid,
+  type StoredPrepaid,
+} from './credit-prepaid.queries.js';
+import {
   grantPage,
   type GrantRead,
   grantsRead,
@@ -22,8 +30,10 @@ import {
 } from './credit-reading.queries.js';
 import { CreditGrant } from './credit.entity.js';
 import { type CreditGrantDraft, readAmount, refuseGrant, shareOfCost } from './grant.rules.js';
+import { type HeldCredits, heldOf, NOTHING_HELD } from './held-credits.js';
 import { against, grantsById, grantsExpired, lockCredits, newTransactionId, post } from './ledger.queries.js';
 import type { LowCredits, RechargeDraft } from './low-credits.js';
+import { besideHeld } from './payment.rules.js';
 
 /** What is to be taken off a grant. */
 export interface CreditRefundDraft {
@@ -44,7 +54,10 @@ const EXPIRED_AT_A_TIME = 200;
 
 /** Prepaid credits: granted, refunded, expired, and what there is of them. */
 export class CreditsService {
-  constructor(private readonly low: LowCredits) {}
+  constructor(
+    private readonly low: LowCredits,
+    private readonly held: HeldCredits = NOTHING_HELD,
+  ) {}
 
   /** Gives credits to the scope's tenant. */
   async grant(
@@ -105,8 +118,8 @@ export class CreditsService {
   }
 
   /**
-   * Takes credits that are left off a grant: of a paid one that is a refund, whose cost the seller pays back elsewhere; of a
-   * promotional one they are void. Nobody is paid here.
+   * Takes credits that are left off a grant, and that no open call has set aside: of a paid one that is a refund, whose cost
+   * the seller pays back elsewhere; of a promotional one they are void. Nobody is paid here.
    */
   async refund(scope: Scope, input: CreditRefundDraft & { readonly idempotencyKey: string }): Promise<CreditRefund> {
     const { idempotencyKey, ...draft } = input;
@@ -142,13 +155,17 @@ export class CreditsService {
     reason: string | null,
   ): Promise<string> {
     await lockCredits(tx);
-    const grant = (await grantsById(tx, [grantId])).get(grantId);
-    const amount = wanted ?? grant?.left;
+    const grants = [...(await grantsById(tx, [grantId])).values()];
+    const [grant] = grants;
+    const [free] = besideHeld(grants, await heldOf(tx, this.held, grants));
+    const amount = wanted ?? free?.left;
 
-    if (!grant || !amount || amount.isZero() || amount.gt(grant.left)) {
+    if (!grant || !free || !amount || amount.isZero() || amount.gt(free.left)) {
+      const calls = free && grant?.left.gt(free.left) ? ' beside what open calls have set aside' : '';
+
       throw new DomainError(
         ErrorCode.INVALID_TRANSITION,
-        `${grantId} has ${formatDecimal(grant?.left ?? decimal(0))} ${grant?.unit ?? ''} left: take off at most that`,
+        `${grantId} has ${formatDecimal(free?.left ?? decimal(0))} ${grant?.unit ?? ''} left${calls}: take off at most that`,
         ['amount'],
       );
     }
@@ -211,6 +228,16 @@ export class CreditsService {
     }
   }
 
+  /** Tells of the units of which usage has left less than the scope's tenant wants. */
+  async tellLow(scope: Scope, acknowledge: Acknowledge): Promise<void> {
+    await inTransaction(scope, async tx => {
+      if (await acknowledge(tx)) {
+        await lockCredits(tx);
+        await this.low.look(tx);
+      }
+    });
+  }
+
   /** Says when the scope's tenant wants to be told that credits of a unit run low; neither amount ends it. */
   async setRecharge(
     scope: Scope,
@@ -229,6 +256,40 @@ export class CreditsService {
 
       return { balance: balance ?? null, replayed };
     });
+  }
+
+  /**
+   * Says whether calls of the scope's tenant go ahead only as far as its credits reach. Known to every process within a
+   * second.
+   */
+  async setPrepaid(
+    scope: Scope,
+    input: { readonly isPrepaid: boolean; readonly idempotencyKey: string },
+  ): Promise<{ readonly prepaid: StoredPrepaid; readonly replayed: boolean }> {
+    const { idempotencyKey, ...draft } = input;
+
+    return inTransaction(scope, async tx => {
+      const { replayed } = await once(tx, 'creditPrepaidSet', idempotencyKey, draft, async () => {
+        await lockCredits(tx);
+        const { isPrepaid } = await prepaidOf(tx);
+        await setPrepaid(tx, draft.isPrepaid);
+        await record(tx, { action: 'credit_prepaid.set', subjectId: tx.tenantId, before: { isPrepaid }, after: draft });
+
+        return tx.tenantId;
+      });
+
+      return { prepaid: await prepaidOf(tx), replayed };
+    });
+  }
+
+  /** Whether calls of the scope's tenant go ahead only as far as its credits reach. */
+  async prepaid(scope: Scope): Promise<StoredPrepaid> {
+    return inTransaction(scope, prepaidOf);
+  }
+
+  /** What calls of the scope's tenant have to know of its credits. */
+  async known(scope: Scope): Promise<CreditsKnown> {
+    return inTransaction(scope, creditsKnown);
   }
 
   /** What the scope's tenant has of one unit; null when it never had any. */

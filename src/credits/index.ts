@@ -1,6 +1,8 @@
-export type { BurnPart, BurnPlan, BurnTerms, BurnUse } from './burn.rules.js';
+export type { BurnPart, BurnPlan, BurnTerms, BurnUse, GrantLeft } from './burn.rules.js';
 export type { CreditBalance } from './credit-balance.queries.js';
 export { type Burn, type Burned, CreditBurnsService, type Reversal, type Reversed } from './credit-burns.service.js';
+export { CreditPaymentsService, type Payment } from './credit-payments.service.js';
+export type { CreditsKnown } from './credit-prepaid.queries.js';
 export { type GrantRead, grantsRead, transactionRead } from './credit-reading.queries.js';
 export { CreditTransfersService } from './credit-transfers.service.js';
 export { verifyCredits, type VerifiedCredits } from './credit-verifying.js';
@@ -9,4 +11,6 @@ export { CreditResolver } from './credit.resolver.js';
 export { CreditGrantType, CreditTransactionType } from './credit.types.js';
 export { creditsHandlers, creditsJobs } from './credits.jobs.js';
 export { CreditsService } from './credits.service.js';
+export type { HeldCredits } from './held-credits.js';
 export { LowCredits } from './low-credits.js';
+export type { HeldOfGrants, TimedUse } from './payment.rules.js';

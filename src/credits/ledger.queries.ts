@@ -1,6 +1,6 @@
 import { type Decimal, decimal, formatDecimal, ONE, sum } from '../money/index.js';
 import { newId, query, type Scope } from '../platform/index.js';
-import type { BurnedPart, GrantLeft } from './burn.rules.js';
+import type { BurnedPart, BurnPart, GrantLeft } from './burn.rules.js';
 import type { CreditTransactionKind } from './credit.entity.js';
 
 /**
@@ -185,6 +185,14 @@ export function against(
     ...ofGrants.map(({ grantId, ...rest }) => ({ account: { grantId }, ...rest })),
     ...[...byUnit].map(([unit, own]) => ({ account, unit, amount: sum(own.map(({ amount }) => amount)).negated() })),
   ];
+}
+
+/** The entries of a burn. */
+export function burnEntries(parts: readonly BurnPart[]): Entry[] {
+  return against(
+    'used',
+    parts.map(({ amount, ...part }) => ({ ...part, amount: amount.negated() })),
+  );
 }
 
 /** A burn or a reversal as it was written. */

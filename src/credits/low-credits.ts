@@ -51,15 +51,15 @@ export class LowCredits {
   }
 
   /**
-   * Tells of the units of which less is available than somebody wants: once, until enough is there again. Called by whatever
-   * moves credits, in its transaction and under its lock.
+   * Tells of the units (of all when they are left out) of which less is available than somebody wants: once, until enough is
+   * there again. Called by whatever moves credits, in its transaction and under its lock.
    */
-  async look(tx: Scope, units: Iterable<string>): Promise<void> {
+  async look(tx: Scope, units: Iterable<string> | null = null): Promise<void> {
     const rows = await query<{ unit: string; below: string; amount: string; is_low: boolean }>(
       tx,
       `select unit, below::text, amount::text, is_low from credit_recharge
-       where tenant_id = $1 and unit = any ($2) and below is not null order by unit`,
-      [tx.tenantId, [...new Set(units)]],
+       where tenant_id = $1 and ($2::text[] is null or unit = any ($2)) and below is not null order by unit`,
+      [tx.tenantId, units && [...new Set(units)]],
     );
 
     for (const { unit, below, amount, is_low: wasLow } of rows) {
@@ -77,6 +77,26 @@ export class LowCredits {
       if (isLow && !wasLow) {
         await this.#tell(tx, { unit, available, below: decimal(below), amount: decimal(amount) });
       }
+    }
+  }
+
+  /**
+   * Leaves a fact where there is something to be told of these units, for a job that looks: for a transaction that goes on to
+   * other locks. To tell takes the head of the audit chain, which comes last.
+   */
+  async notice(tx: Scope, units: Iterable<string>): Promise<void> {
+    const untold = await query(
+      tx,
+      `select from credit_recharge r where r.tenant_id = $1 and r.unit = any ($2) and not r.is_low and r.below > (
+         select coalesce(sum(b.balance), 0) from credit_balance b
+         join credit_grant g on g.tenant_id = b.tenant_id and g.id = b.grant_id
+         where b.tenant_id = $1 and b.balance > 0 and g.unit = r.unit and g.effective_at <= $3
+           and (g.expires_at is null or g.expires_at > $3))`,
+      [tx.tenantId, [...new Set(units)], tx.now],
+    );
+
+    if (untold.length > 0) {
+      await announce(tx, 'credits.burned_low');
     }
   }
 

@@ -39,8 +39,10 @@ const EntitlementSchema = defineEntity({
     targetKind: p.enum(TARGET_KINDS),
     /** The price book, the contract or the tenant. */
     targetId: p.string(),
-    /** Null takes the feature away. */
+    /** Null takes the feature away, unless it inherits. */
     value: p.json<EntitlementValueJson>().nullable(),
+    /** The target has again what a wider one is given. */
+    inherits: p.boolean(),
     effectiveAt: p.datetime(),
     createdAt: p.datetime(),
   },

@@ -48,7 +48,12 @@ export class EntitlementResolver {
   ) {
     const rows = await this.service.given(scopeFor(scope, tenant.id), { first, after });
 
-    return connection(rows, first, row => row.featureKey, EffectiveEntitlementType.from);
+    return connection(
+      rows,
+      first,
+      row => row.featureKey,
+      row => EffectiveEntitlementType.from(tenant.id, row),
+    );
   }
 
   @Authorized('entitlements:write')

@@ -42,8 +42,10 @@ export interface EntitlementFacts {
   readonly featureId: string;
   readonly targetKind: TargetKind;
   readonly targetId: string;
-  /** Null takes the feature away. */
+  /** Null takes the feature away, unless it inherits. */
   readonly value: EntitlementValue | null;
+  /** Whether the target has again what a wider one is given: then there is no value. */
+  readonly inherits: boolean;
   readonly effectiveAt: Date;
 }
 
@@ -62,6 +64,7 @@ export interface EffectiveEntitlement {
     /** The price book, the contract or the tenant. */
     readonly id: string;
     readonly entitlementId: string;
+    /** Since when it counts: its own instant, or a later one in which what is narrower was handed back. */
     readonly effectiveAt: Date;
   } | null;
   /** When another entitlement takes the place of this one, as far as is known; null for never. */
@@ -127,7 +130,8 @@ export function failModeOf(mode: FailMode['mode'], cap: Decimal | null): FailMod
 /**
  * What somebody has of each feature at an instant, by key. `entitlements` are all that are for them: those of one price book,
  * of one contract and of one tenant, past and to come, in any order. TENANT counts before CONTRACT before PLAN, and in each
- * the latest that has taken effect; one without a value counts too, and takes the feature away.
+ * the latest that has taken effect; one without a value counts too, and takes the feature away. One that inherits leaves it
+ * to the next wider.
  */
 export function effectiveOf(
   features: readonly FeatureFacts[],
@@ -142,13 +146,12 @@ export function effectiveOf(
 }
 
 function effectiveFor(feature: FeatureFacts, all: readonly EntitlementFacts[], at: Date): EffectiveEntitlement {
-  const current = all
-    .filter(({ effectiveAt }) => effectiveAt <= at)
-    .reduce<EntitlementFacts | null>((best, other) => (best && !isBefore(best, other) ? best : other), null);
-  // Nothing ends by itself: only what is for the same or narrower takes the place of what counts.
+  const current = countingAt(all, at);
+  // Nothing ends by itself, and what is wider than what counts may come without changing anything.
   const next = all
-    .filter(other => other.effectiveAt > at && (!current || rankOf(other) >= rankOf(current)))
-    .map(({ effectiveAt }) => effectiveAt.getTime());
+    .map(({ effectiveAt }) => effectiveAt)
+    .filter(instant => instant > at && countingAt(all, instant) !== current)
+    .map(instant => instant.getTime());
 
   return {
     featureId: feature.id,
@@ -161,17 +164,35 @@ function effectiveFor(feature: FeatureFacts, all: readonly EntitlementFacts[], a
       kind: current.targetKind,
       id: current.targetId,
       entitlementId: current.id,
-      effectiveAt: current.effectiveAt,
+      effectiveAt: countingSince(all, current, at),
     },
     changesAt: next.length > 0 ? new Date(Math.min(...next)) : null,
   };
 }
 
-/** Whether the other one counts rather than this: it is for fewer, or for the same and later. */
-function isBefore(one: EntitlementFacts, other: EntitlementFacts): boolean {
-  return (rankOf(other) - rankOf(one) || other.effectiveAt.getTime() - one.effectiveAt.getTime()) > 0;
+/** The one that counts at an instant: of the narrowest target that does not inherit then, the latest. */
+function countingAt(all: readonly EntitlementFacts[], at: Date): EntitlementFacts | null {
+  const latest = new Map<TargetKind, EntitlementFacts>();
+
+  for (const one of all) {
+    const known = latest.get(one.targetKind);
+
+    if (one.effectiveAt <= at && (!known || one.effectiveAt > known.effectiveAt)) {
+      latest.set(one.targetKind, one);
+    }
+  }
+
+  const narrowest = TARGET_KINDS.findLast(kind => latest.get(kind)?.inherits === false);
+
+  return narrowest ? (latest.get(narrowest) ?? null) : null;
 }
 
-function rankOf({ targetKind }: EntitlementFacts): number {
-  return TARGET_KINDS.indexOf(targetKind);
+function countingSince(all: readonly EntitlementFacts[], current: EntitlementFacts, at: Date): Date {
+  const instants = all
+    .map(({ effectiveAt }) => effectiveAt)
+    .filter(instant => instant <= at)
+    .sort((a, b) => b.getTime() - a.getTime());
+  const before = instants.findIndex(instant => countingAt(all, instant) !== current);
+
+  return instants[before < 0 ? instants.length - 1 : before - 1] ?? current.effectiveAt;
 }

@@ -92,9 +92,14 @@ export class EntitlementType extends Node {
 
   @Field(() => JsonScalar, {
     nullable: true,
-    description: 'What there is of the feature, as its kind says; null takes it away.',
+    description: 'What there is of the feature, as its kind says; null takes it away, unless it inherits.',
   })
   value!: unknown;
+
+  @Field(() => Boolean, {
+    description: 'Whether it hands the feature back: the target has again what a wider one is given.',
+  })
+  inherits!: boolean;
 
   @Field(() => Date, { description: 'From when, until the next one for the same.' })
   effectiveAt!: Date;
@@ -109,6 +114,7 @@ export class EntitlementType extends Node {
       targetKind: EntitlementTargetEnum[entitlement.targetKind],
       targetId: entitlement.targetId,
       value: entitlement.value ?? null,
+      inherits: entitlement.inherits,
       effectiveAt: entitlement.effectiveAt,
       createdAt: entitlement.createdAt,
     });
@@ -176,7 +182,9 @@ export class EntitlementSource {
   @Field(() => ID, { description: 'The entitlement.' })
   entitlementId!: string;
 
-  @Field(() => Date, { description: 'Since when it holds.' })
+  @Field(() => Date, {
+    description: 'Since when it counts: its own instant, or a later one in which a narrower entitlement handed back.',
+  })
   effectiveAt!: Date;
 }
 
@@ -207,10 +215,16 @@ export class EffectiveEntitlementType {
   })
   changesAt!: Date | null;
 
-  static from(effective: EffectiveEntitlement): EffectiveEntitlementType {
+  /** Whose it is, and what it is to those who count by it. */
+  tenantId!: string;
+  effective!: EffectiveEntitlement;
+
+  static from(tenantId: string, effective: EffectiveEntitlement): EffectiveEntitlementType {
     const { featureKey, featureId, kind, value, source, changesAt } = effective;
 
     return Object.assign(new EffectiveEntitlementType(), {
+      tenantId,
+      effective,
       featureKey,
       featureId,
       kind: FeatureKindEnum[kind],
@@ -293,9 +307,16 @@ export class EntitlementSetInput {
   @Field(() => JsonScalar, {
     nullable: true,
     description:
-      'What there is of the feature, as its kind says. Null takes it away, whatever a wider entitlement gives; left out it is refused.',
+      'What there is of the feature, as its kind says. Null takes it away, whatever a wider entitlement gives; left out it is refused, unless it inherits.',
   })
   value?: unknown;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Hands the feature back: a contract has again what its plan is given, a tenant what its contract or plan is. Leave the value out then. Not for a plan.',
+  })
+  inherits!: boolean;
 
   @Field(() => Date, {
     nullable: true,

@@ -46,8 +46,10 @@ export interface EntitlementSet {
   readonly targetKind: TargetKind;
   /** A price book of the seller, a contract it sells, or a tenant below it. */
   readonly targetId: string;
-  /** JSON by the feature's kind, checked here; null takes the feature away. */
+  /** JSON by the feature's kind, checked here; null takes the feature away. None where it inherits. */
   readonly value: unknown;
+  /** Hands the feature back: the target has again what a wider one is given. Not for a PLAN, the widest. */
+  readonly inherits?: boolean;
   /** From when; now when null. */
   readonly effectiveAt: Date | null;
   readonly idempotencyKey: string;
@@ -98,17 +100,18 @@ export class EntitlementsService {
   }
 
   /**
-   * Says what a price book, a contract or a tenant has of a feature from an instant on, not before now. An instant is set
-   * once; what was set is never changed, and a correction takes a later instant.
+   * Says what a price book, a contract or a tenant has of a feature from an instant on, not before now; or that a contract or
+   * a tenant has again what is given to the wider. An instant is set once; what was set is never changed, and a correction
+   * takes a later instant.
    */
   async setEntitlement(seller: Scope, input: EntitlementSet): Promise<{ entitlement: Entitlement; replayed: boolean }> {
-    const { idempotencyKey, ...asked } = input;
+    const { idempotencyKey, inherits = false, ...asked } = input;
 
     return inTransaction(seller, async tx => {
       const feature = await featureById(tx, asked.featureId);
-      const value = valueFor(feature, asked.value);
+      const value = inherits ? noValue(asked) : valueFor(feature, asked.value);
       await this.#refuseTarget(tx, asked);
-      const draft = { ...asked, value: value && entitlementValueJson(value) };
+      const draft = { ...asked, value: value && entitlementValueJson(value), ...(inherits ? { inherits } : {}) };
       const { id, replayed } = await once(tx, 'entitlementSet', idempotencyKey, draft, async () => {
         const effectiveAt = asked.effectiveAt ?? tx.now;
 
@@ -121,6 +124,7 @@ export class EntitlementsService {
 
         const entitlement = tx.em.create(Entitlement, {
           ...draft,
+          inherits,
           tenantId: tx.tenantId,
           id: newId('ent', tx.now),
           effectiveAt,
@@ -272,8 +276,25 @@ async function factsFor(
   };
 }
 
-function factsOf({ id, featureId, targetKind, targetId, effectiveAt }: Entitlement): Omit<EntitlementFacts, 'value'> {
-  return { id, featureId, targetKind, targetId, effectiveAt };
+function factsOf(entitlement: Entitlement): Omit<EntitlementFacts, 'value'> {
+  const { id, featureId, targetKind, targetId, inherits, effectiveAt } = entitlement;
+
+  return { id, featureId, targetKind, targetId, inherits, effectiveAt };
+}
+
+/** Refuses a value next to handing back, and handing back by what is the widest. */
+function noValue({ targetKind, value }: Pick<EntitlementSet, 'targetKind' | 'value'>): null {
+  if (targetKind === 'PLAN') {
+    throw DomainError.invalid('nothing is wider than a plan: set a value, or null to take the feature away', [
+      'inherits',
+    ]);
+  }
+
+  if (value !== null && value !== undefined) {
+    throw DomainError.invalid('what inherits has no value of its own: leave it out', ['value']);
+  }
+
+  return null;
 }
 
 /** The value that was given for a feature, or the first refusal of it. */

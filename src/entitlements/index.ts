@@ -9,5 +9,5 @@ export {
 export { Entitlement, entitlementEntities, Feature } from './entitlement.entity.js';
 export { EntitlementResolver, FeatureEntitlementsResolver } from './entitlement.resolver.js';
 export { type EffectiveEntitlement, type FailMode, type TargetKind } from './entitlement.rules.js';
-export { EntitlementType, FeatureType } from './entitlement.types.js';
+export { EffectiveEntitlementType, EntitlementType, FeatureFailModeEnum, FeatureType } from './entitlement.types.js';
 export { EntitlementsService } from './entitlements.service.js';

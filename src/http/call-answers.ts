@@ -18,15 +18,39 @@ const limit = z
   })
   .meta({ id: 'Limit', description: 'A limit. All of it is null where it is of a tenant above the one that asks.' });
 
+const failMode = z
+  .strictObject({
+    mode: z.enum(['CLOSED', 'OPEN', 'LAST_KNOWN']).describe('CLOSED for whoever is not entitled to the feature.'),
+    cap: decimals.nullable().describe('How much may be used blindly, in units of the feature; of LAST_KNOWN.'),
+    share: decimals
+      .nullable()
+      .describe(
+        "How much of that such a call takes: of a LIMIT's meter at most, of every other kind 1; of LAST_KNOWN.",
+      ),
+  })
+  .meta({
+    id: 'FeatureFailMode',
+    description: 'What to do with calls that name a feature while Ratebook cannot be reached.',
+  });
+
 const check = z.strictObject({
   isAllowed: z.boolean(),
   code: z
-    .enum(['LIMIT_EXCEEDED', 'UNPRICED', 'NO_CONTRACT', 'CURRENCY_MISMATCH', 'NOT_ENTITLED', 'MODEL_DENIED'])
+    .enum([
+      'LIMIT_EXCEEDED',
+      'CREDITS_EXHAUSTED',
+      'UNPRICED',
+      'NO_CONTRACT',
+      'CURRENCY_MISMATCH',
+      'NOT_ENTITLED',
+      'MODEL_DENIED',
+    ])
     .nullable()
     .describe('Why it may not go ahead. Codes are added, never renamed or removed.'),
   message: z.string().nullable().describe('What to do about it; null when it is allowed.'),
   limit: limit.nullable().describe('The limit that refuses it.'),
   beyond: z.array(limit).readonly().describe('SOFT limits that the call goes beyond.'),
+  failMode: failMode.nullable().describe('Of the feature that the call names; null where it names none.'),
 });
 
 const state = z.enum(['HELD', 'SETTLED', 'VOIDED', 'EXPIRED']);
@@ -114,6 +138,7 @@ const event = z
 /** What callers of /v1 send and get, by the names under which the client knows them. */
 export const CLIENT_TYPES = {
   Limit: limit,
+  FeatureFailMode: failMode,
   Hold: hold,
   Rejection: rejection,
   CallBody: CALL_BODIES.check.describe('Body of /v1/check.'),

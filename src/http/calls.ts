@@ -1,7 +1,14 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { Caller } from '../access/index.js';
 import type { App } from '../app.js';
-import { type CallBody, type CallAsked, type Decision, readCallBody, type StoredHold } from '../budgets/index.js';
+import {
+  callAsked,
+  type CallBody,
+  type Decision,
+  type FailModeTold,
+  readCallBody,
+  type StoredHold,
+} from '../budgets/index.js';
 import { formatDecimal } from '../money/index.js';
 import { DomainError, ErrorCode, type Scope } from '../platform/index.js';
 import { parseExactly } from '../usage/index.js';
@@ -30,21 +37,25 @@ interface Asked<Body> {
 
 /** `POST /v1/check`: whether a call may go ahead; holds nothing. */
 export function checkRoute(app: App): RequestHandler[] {
-  return route(app, 'check', async ({ body, scope, by }) =>
-    answered<'check'>(200, decisionJson(await app.services.holds.check(scope, callOf(body), by))),
-  );
+  return route(app, 'check', async ({ body, scope, by }) => {
+    const call = callAsked(body);
+    const decision = await app.services.holds.check(scope, call, by);
+
+    return answered<'check'>(200, decisionJson(decision, await app.services.featureModes.told(scope, call)));
+  });
 }
 
 /** `POST /v1/authorize`: holds what a call may cost at its worst, or says why not. */
 export function authorizeRoute(app: App): RequestHandler[] {
   return route(app, 'authorize', async ({ body, scope, by, isTest }) => {
     refuseSkew(body.sentAt, scope.now);
-    const call = callOf(body);
+    const call = callAsked(body);
 
     if (isTest) {
       const decision = await app.services.holds.check(scope, call, by);
+      const told = await app.services.featureModes.told(scope, call);
 
-      return answered<'authorize'>(200, { ...decisionJson(decision), hold: null, isDryRun: true });
+      return answered<'authorize'>(200, { ...decisionJson(decision, told), hold: null, isDryRun: true });
     }
 
     const { idempotencyKey, expiresInSeconds = DEFAULT_SECONDS } = body;
@@ -59,7 +70,9 @@ export function authorizeRoute(app: App): RequestHandler[] {
         ? { id: holdId, amount: formatDecimal(amount), currency, expiresAt: expiresAt.toISOString(), state, replayed }
         : null;
 
-    return answered<'authorize'>(200, { ...decisionJson(decision), hold });
+    const told = await app.services.featureModes.told(scope, call);
+
+    return answered<'authorize'>(200, { ...decisionJson(decision, told), hold });
   });
 }
 
@@ -159,20 +172,6 @@ function jsonOf(body: unknown): unknown {
   }
 }
 
-function callOf({
-  eventType,
-  model = null,
-  serviceTier = null,
-  tokens = [],
-  properties = {},
-  feature = null,
-  region = null,
-}: CallBody<'check'>): CallAsked {
-  const named = tokens.map(({ kind, expected, most = null }) => ({ kind, expected, most }));
-
-  return { estimate: { eventType, model, serviceTier, tokens: named, properties }, feature, region };
-}
-
 /** A caller whose clock is wrong would hold in another window than it thinks. */
 function refuseSkew(sentAt: string | undefined, now: Date): void {
   if (sentAt !== undefined && Math.abs(Date.parse(sentAt) - now.getTime()) > MOST_SKEW_MS) {
@@ -189,8 +188,22 @@ function answered<K extends Kind>(status: number, answer: CallAnswer<K>) {
   return { status, answer };
 }
 
-function decisionJson({ isAllowed, code, message, limit, beyond }: Decision): CallAnswer<'check'> {
-  return { isAllowed, code, message, limit: limit && limitJson(limit), beyond: beyond.map(limitJson) };
+function decisionJson(
+  { isAllowed, code, message, limit, beyond }: Decision,
+  told: FailModeTold | null,
+): CallAnswer<'check'> {
+  return {
+    isAllowed,
+    code,
+    message,
+    limit: limit && limitJson(limit),
+    beyond: beyond.map(limitJson),
+    failMode: told && {
+      mode: told.mode,
+      cap: told.cap && formatDecimal(told.cap),
+      share: told.share && formatDecimal(told.share),
+    },
+  };
 }
 
 function limitJson({ most, used, held, remaining, resetsAt, ...limit }: Decision['beyond'][number]): LimitAnswer {

@@ -117,8 +117,7 @@ export class UsageService {
           await asTenant(tx, tenantId, async own => {
             const items = byTenant.get(tenantId) ?? [];
             const batch = { ...options, party: tenantId === scope.tenantId ? ('BUYER' as const) : ('SELLER' as const) };
-            accepted += await this.#store(own, items, batch, duplicates, conflicts);
-            await along(own, items, conflicts);
+            accepted += await this.#store(own, items, batch, { duplicates, conflicts, along });
           });
         }
       });
@@ -158,8 +157,7 @@ export class UsageService {
     tx: Scope,
     items: readonly MeasuredItem[],
     options: { readonly keyId: string; readonly isDryRun: boolean; readonly party: SentBy },
-    duplicates: number[],
-    conflicts: UsageConflict[],
+    { duplicates, conflicts, along }: { duplicates: number[]; conflicts: UsageConflict[]; readonly along: Along },
   ): Promise<number> {
     const ordered = [...items].sort(byKey);
     const firsts = ordered.filter((measured, place) => !isSameEvent(ordered[place - 1], measured));
@@ -177,6 +175,12 @@ export class UsageService {
         tx,
         fresh.filter(({ counting }) => counting.meters.length > 0),
       );
+    }
+
+    // Before it is counted: what a hold gives back, when its call has come to usage, is there to pay for it.
+    await along(tx, items, conflicts);
+
+    if (!options.isDryRun) {
       await this.counts.count(tx, fresh, options.keyId);
       const watched = fresh.filter(({ counting }) => counting.isWatched).map(({ item }) => item);
 

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { aBudget, aContract, aMeter, aTenant } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
-import { aKey, aProduct, type Product } from '../support/product.js';
-import { aChain, type Chain, windowsOf } from './support.js';
+import { aKey, type Product } from '../support/product.js';
+import { aChain, aCustomer, asking, type Chain, windowsOf } from './support.js';
 
 const NOW = new Date('2026-11-10T12:00:00Z');
 
@@ -13,35 +12,12 @@ describe('a call is asked for, held, settled and given back over HTTP', () => {
   let key: string;
 
   beforeEach(async () => {
-    product = await aProduct({ now: NOW });
-    chain = await aChain(product);
-    customerId = chain.customerIds[0] ?? '';
-    key = await aKey(product.app, product.scope(customerId), ['holds:write', 'usage:write']);
+    ({ product, chain, customerId, key } = await aCustomer(NOW));
   });
 
   afterEach(() => product.close());
 
-  const post = async (path: string, body: unknown, by = key) => {
-    const response = await fetch(`${product.server.url}/v1/${path}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${by}`, 'content-type': 'application/json' },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-
-    // eslint-disable-next-line typescript/no-explicit-any -- each test asserts what it needs.
-    return { status: response.status, body: (await response.json()) as any };
-  };
-  const call = (tokens: unknown, { eventType } = chain) => ({ eventType, properties: { tokens, model: 'm' } });
-  const authorize = (tokens: unknown, more: object = {}, by = key) =>
-    post('authorize', { ...call(tokens), idempotencyKey: randomUUID(), ...more }, by);
-  const used = (tokens: unknown, more: object = {}) => ({
-    id: randomUUID(),
-    type: chain.eventType,
-    time: product.app.clock().toISOString(),
-    properties: { tokens, model: 'm' },
-    ...more,
-  });
-  const settle = (holdId: string, events: readonly object[], by = key) => post('settle', { holdId, events }, by);
+  const { post, call, used, authorize, settle } = asking(() => ({ product, chain, key }));
   const kept = async () =>
     asSuperuser<{ state: string; amount: string; actual: string | null; overrun: string }>(
       product.database,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { aKey, aProduct, type Product } from '../support/product.js';
-import { aChain, type Chain } from './support.js';
+import { aKey, type Product } from '../support/product.js';
+import { aChain, aCustomer, asking, type Chain } from './support.js';
 
 const NOW = new Date('2026-11-10T12:00:00Z');
 
@@ -11,38 +11,17 @@ describe('what a tenant was given holds for its calls', () => {
   let key: string;
 
   beforeEach(async () => {
-    product = await aProduct({ now: NOW });
-    chain = await aChain(product);
-    customerId = chain.customerIds[0] ?? '';
-    key = await aKey(product.app, product.scope(customerId), ['holds:write', 'usage:write']);
+    ({ product, chain, customerId, key } = await aCustomer(NOW));
   });
 
   afterEach(() => product.close());
 
   /** Moves on, past what is remembered for a second. */
   const later = (ms = 2_000) => product.setClock(new Date(product.app.clock().getTime() + ms));
-  const post = async (path: string, body: object) => {
-    const response = await fetch(`${product.server.url}/v1/${path}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-
-    // eslint-disable-next-line typescript/no-explicit-any -- each test asserts what it needs.
-    return (await response.json()) as any;
-  };
-  const call = (tokens: number, model = 'm') => ({ eventType: chain.eventType, properties: { tokens, model } });
-  const authorize = (tokens: number, more: object = {}) =>
-    post('authorize', { ...call(tokens), idempotencyKey: randomUUID(), ...more });
-  const record = (tokens: number) =>
-    product.postUsage(key, [
-      {
-        id: randomUUID(),
-        type: chain.eventType,
-        time: product.app.clock().toISOString(),
-        properties: { tokens, model: 'm' },
-      },
-    ]);
+  const { call, used, ...ask } = asking(() => ({ product, chain, key }));
+  const post = async (path: string, body: object) => (await ask.post(path, body)).body;
+  const authorize = async (tokens: number, more: object = {}) => (await ask.authorize(tokens, more)).body;
+  const record = (tokens: number) => ask.record(used(tokens));
   const give = async (
     featureKey: string,
     kind: 'BOOLEAN' | 'MODELS' | 'LIMIT' | 'RATE' | 'CONCURRENCY',

@@ -1,4 +1,5 @@
-// Many callers at once against nested budgets: authorize, settle, void, expire and plain recording, in any interleaving.
+// Many callers at once against nested budgets: authorize, settle, void, expire and plain recording, in any interleaving, now
+// and then told twice at once.
 import { randomUUID } from 'node:crypto';
 import type { App } from '../../src/app.js';
 import { decimal, formatDecimal, sum } from '../../src/money/index.js';
@@ -18,6 +19,7 @@ export interface StormOptions {
 }
 
 export interface StormTold {
+  /** How many operations of each kind there were. */
   readonly done: Readonly<Record<string, number>>;
   readonly faults: readonly string[];
 }
@@ -55,8 +57,8 @@ export async function storm(
   const chain = await aChain(product, 4);
   const owners = levels === 1 ? [chain.resellerId] : [product.platformId, chain.resellerId, ...chain.customerIds];
   const limitIds: string[] = [];
-  // Little enough that most of a storm beats against it.
-  const limit = 2 * Math.ceil(operations / 8);
+  // Little enough that much of a storm beats against it.
+  const limit = 2 * Math.ceil(operations / 4);
 
   for (const tenantId of owners) {
     const isLeaf = chain.customerIds.includes(tenantId);
@@ -70,18 +72,19 @@ export async function storm(
     );
   }
 
+  const at = (place: number): App => processes[place % processes.length] ?? product.app;
   const done: Record<string, number> = {};
   const faults: string[] = [];
   const dice = diceOf(seed);
   let left = operations;
   await Promise.all(
     Array.from({ length: callers }, async (_, place) => {
-      const app = processes[place % processes.length] ?? product.app;
+      const apps = { app: at(place), other: at(place + 1) };
       const open: { readonly holdId: string; readonly tenantId: string; readonly amount: number }[] = [];
 
       while (left > 0) {
         left -= 1;
-        const what = await step(app, chain, dice, open).catch((error: unknown) => {
+        const what = await step(apps, chain, dice, open).catch((error: unknown) => {
           faults.push(error instanceof Error ? error.message : String(error));
 
           return 'fault';
@@ -91,22 +94,49 @@ export async function storm(
     }),
   );
   faults.push(...(await faultsOf(product, chain, limitIds)));
+  await endAll(at(0), owners, chain);
+  faults.push(...(await faultsOf(product, chain, limitIds)), ...(await leaksOf(product, limitIds)));
 
   return { done, faults };
 }
 
+/** The time of all holds is over, and what waits at the windows is counted in: what is held by then, nobody holds. */
+async function endAll(app: App, owners: readonly string[], { customerIds }: Chain): Promise<void> {
+  const later = (id: string): Scope => ({ ...scopeOf(app, id), now: new Date(app.clock().getTime() + 3_600_000) });
+
+  for (const tenantId of customerIds) {
+    await app.services.settling.expire(later(tenantId));
+  }
+
+  for (const tenantId of owners) {
+    await app.services.budgets.fold(later(tenantId));
+  }
+}
+
+function scopeOf(app: App, tenantId: string): Scope {
+  return app.scopeOf(tenantId, { kind: 'cli', id: 'storm' });
+}
+
+interface OpenHold {
+  readonly holdId: string;
+  readonly tenantId: string;
+  readonly amount: number;
+}
+
 async function step(
-  app: App,
+  { app, other }: { readonly app: App; readonly other: App },
   { customerIds, eventType }: Chain,
   dice: (sides: number) => number,
-  open: { readonly holdId: string; readonly tenantId: string; readonly amount: number }[],
+  open: OpenHold[],
 ): Promise<string> {
-  const { holds, settling, usage } = app.services;
-  const scope = (id: string): Scope => app.scopeOf(id, { kind: 'cli', id: 'storm' });
+  const { settling, usage } = app.services;
+  const scope = (id: string): Scope => scopeOf(app, id);
   const tenantId = customerIds[dice(customerIds.length)] ?? '';
   const by = { tenantId, keyId: 'key_storm' };
   const kind = dice(10);
   const hold = kind >= 5 && kind < 9 ? open.splice(dice(open.length), 1)[0] : undefined;
+  // Who hears nothing asks again, and another process may get it.
+  const apps = dice(6) === 0 ? [app, other] : [app];
   const event = (tokens: number, of: string) => ({
     id: randomUUID(),
     type: eventType,
@@ -118,13 +148,23 @@ async function step(
   if (hold && kind < 7) {
     // Less than was held, or now and then more.
     const tokens = dice(8) === 0 ? hold.amount + 1 : dice(hold.amount + 1);
-    await settling.settle(
-      scope(hold.tenantId),
-      { holdId: hold.holdId, events: [event(tokens, hold.tenantId)] },
-      { tenantId: hold.tenantId, keyId: 'key_storm' },
+    const events = [event(tokens, hold.tenantId)];
+    const answers = await Promise.all(
+      apps.map(one =>
+        one.services.settling.settle(
+          scopeOf(one, hold.tenantId),
+          { holdId: hold.holdId, events },
+          { tenantId: hold.tenantId, keyId: 'key_storm' },
+        ),
+      ),
     );
+    const states = new Set(answers.map(told => told.hold?.state));
 
-    return tokens > hold.amount ? 'settled above' : 'settled';
+    if (answers.some(told => !told.hold?.actual?.eq(tokens)) || states.size !== 1) {
+      throw new Error(`settled with ${tokens}, ${hold.holdId} was told as ${JSON.stringify(answers)}`);
+    }
+
+    return `${states.has('SETTLED') ? 'settled' : 'settled late'}${tokens > hold.amount ? ' above' : ''}${again(apps)}`;
   }
 
   if (hold && kind === 7) {
@@ -147,31 +187,38 @@ async function step(
   }
 
   const amount = 1 + dice(9);
-  const { holdId } = await holds.authorize(
-    scope(tenantId),
-    {
-      estimate: {
-        eventType,
-        properties: { tokens: String(amount), model: 'm' },
-        model: null,
-        serviceTier: null,
-        tokens: [],
-      },
-      feature: null,
-      region: null,
-      idempotencyKey: randomUUID(),
-      expiresInSeconds: 600,
+  const request = {
+    estimate: {
+      eventType,
+      properties: { tokens: String(amount), model: 'm' },
+      model: null,
+      serviceTier: null,
+      tokens: [],
     },
-    by,
-  );
+    feature: null,
+    region: null,
+    idempotencyKey: randomUUID(),
+    expiresInSeconds: 600,
+  };
+  const answers = await Promise.all(apps.map(one => one.services.holds.authorize(scopeOf(one, tenantId), request, by)));
+  // One may be refused just before, or just after, there is room for the other.
+  const [holdId, ...others] = new Set(answers.flatMap(answer => answer.holdId ?? []));
 
-  if (holdId === null) {
-    return 'refused';
+  if (others.length > 0) {
+    throw new Error(`one key is two holds: ${holdId} and ${others.join()}`);
+  }
+
+  if (holdId === undefined) {
+    return `refused${again(apps)}`;
   }
 
   open.push({ holdId, tenantId, amount });
 
-  return 'held';
+  return `held${again(apps)}`;
+}
+
+function again(apps: readonly App[]): string {
+  return apps.length > 1 ? ' again' : '';
 }
 
 /** Recounts every window from the holds and the events themselves. */
@@ -223,6 +270,18 @@ async function faultsOf(product: Product, { customerIds }: Chain, limitIds: read
   );
 
   return [...faults, ...over.map(({ id }) => `the overrun of ${id} is wrong`)];
+}
+
+/** What is held although no hold is, and what waits to be counted in although nobody is left to do it. */
+async function leaksOf({ database }: Product, limitIds: readonly string[]): Promise<string[]> {
+  const rows = await asSuperuser<{ fault: string }>(
+    database,
+    `select format('%s holds %s for nobody', limit_id, held) as fault from limit_window where limit_id = any ($1) and held <> 0
+     union all select format('%s has not counted %s in', limit_id, used) from limit_entry where limit_id = any ($1)`,
+    [limitIds],
+  );
+
+  return rows.map(({ fault }) => fault);
 }
 
 /** The same throws for the same seed (mulberry32). */

@@ -235,14 +235,15 @@ const feature = (id: string): FeatureFacts => ({
 const entitlement = (
   targetKind: EntitlementFacts['targetKind'],
   from: number,
-  value: EntitlementValue | null = on(true),
+  value: EntitlementValue | null | 'INHERITS' = on(true),
   featureId = 'fea_a',
 ): EntitlementFacts => ({
   id: `ent_${featureId}_${targetKind}_${from}`,
   featureId,
   targetKind,
   targetId: `of_${targetKind}`,
-  value,
+  value: value === 'INHERITS' ? null : value,
+  inherits: value === 'INHERITS',
   effectiveAt: day(from),
 });
 
@@ -286,18 +287,48 @@ describe('what somebody has', () => {
     });
   });
 
+  test('is what the wider is given again from the instant on in which it is handed back', () => {
+    const all = [
+      entitlement('PLAN', 1, on(false)),
+      entitlement('CONTRACT', 2),
+      entitlement('TENANT', 3, null),
+      entitlement('TENANT', 5, 'INHERITS'),
+      entitlement('CONTRACT', 6, 'INHERITS'),
+      // Handing back what is not one's own changes nothing, and is not told as a change.
+      entitlement('TENANT', 7, 'INHERITS'),
+      entitlement('TENANT', 8),
+    ];
+    const told = [2, 3, 4, 5, 6, 7, 8].map(at => {
+      const [one] = effectiveOf([feature('fea_a')], all, day(at));
+
+      return [one?.source?.kind, one?.value, one?.source?.effectiveAt, one?.changesAt];
+    });
+    expect(told).toEqual([
+      ['CONTRACT', on(true), day(2), day(3)],
+      ['TENANT', null, day(3), day(5)],
+      ['TENANT', null, day(3), day(5)],
+      // Since it counts again, and not since it was given.
+      ['CONTRACT', on(true), day(5), day(6)],
+      ['PLAN', on(false), day(6), day(8)],
+      ['PLAN', on(false), day(6), day(8)],
+      ['TENANT', on(true), day(8), null],
+    ]);
+    // Where nothing wider is given, there is nothing.
+    expect(effectiveOf([feature('fea_a')], all.slice(2, 4), day(5))[0]).toMatchObject({ value: null, source: null });
+  });
+
   const given = fc.uniqueArray(
     fc.record({
       targetKind: fc.constantFrom(...TARGET_KINDS),
       from: fc.integer({ min: 0, max: 9 }),
       featureId: fc.constantFrom('fea_a', 'fea_b', 'fea_c'),
-      isOn: fc.option(fc.boolean()),
+      isOn: fc.oneof(fc.option(fc.boolean()), fc.constant('INHERITS' as const)),
     }),
     { selector: ({ targetKind, from, featureId }) => `${targetKind} ${from} ${featureId}`, maxLength: 20 },
   );
   const rows = given.map(all =>
     all.map(({ targetKind, from, featureId, isOn }) =>
-      entitlement(targetKind, from, isOn === null ? null : on(isOn), featureId),
+      entitlement(targetKind, from, typeof isOn === 'boolean' ? on(isOn) : isOn, featureId),
     ),
   );
   const instants = fc.integer({ min: -1, max: 10 }).map(day);
@@ -329,16 +360,20 @@ describe('what somebody has', () => {
           // Ten times as slow and plain: walk the kinds from the narrowest, and the days back from the instant.
           const expected = [...TARGET_KINDS]
             .reverse()
-            .flatMap(kind => Array.from({ length: 11 }, (_, n) => ({ kind, from: day(10 - n) })))
-            .filter(({ from }) => from <= at)
-            .flatMap(({ kind, from }) =>
-              all.filter(
-                row =>
-                  row.featureId === featureId &&
-                  row.targetKind === kind &&
-                  row.effectiveAt.getTime() === from.getTime(),
-              ),
-            )[0];
+            .flatMap(kind =>
+              Array.from({ length: 11 }, (_, n) => day(10 - n))
+                .filter(from => from <= at)
+                .flatMap(from =>
+                  all.filter(
+                    row =>
+                      row.featureId === featureId &&
+                      row.targetKind === kind &&
+                      row.effectiveAt.getTime() === from.getTime(),
+                  ),
+                )
+                .slice(0, 1),
+            )
+            .filter(({ inherits }) => !inherits)[0];
           expect([source?.entitlementId, value]).toEqual([expected?.id, expected?.value ?? null]);
         }
       }),

@@ -238,6 +238,73 @@ describe('an entitlement', () => {
     ).toEqual([{ none: true }]);
   });
 
+  test('hands a feature back from an instant on, with its audit line, and is the plan’s no longer to hand back', async () => {
+    const feature = await aFeature({ kind: 'CONCURRENCY' });
+    const { buyerId, contractId } = await aBuyer();
+    const plan = await set(feature.id, ['PLAN', bookId], { value: { most: 1 } });
+    await set(feature.id, ['CONTRACT', contractId], { value: { most: 2 } });
+    await set(feature.id, ['TENANT', buyerId], { value: { most: 3 } });
+    const handBack = {
+      featureId: feature.id,
+      targetKind: 'TENANT' as const,
+      targetId: buyerId,
+      value: undefined,
+      inherits: true,
+      effectiveAt: at('11-21T00:00:00'),
+      idempotencyKey: randomUUID(),
+    };
+    const { entitlements } = product.app.services;
+    const { entitlement } = await entitlements.setEntitlement(scopeAt(resellerId), handBack);
+    expect(await entitlements.setEntitlement(scopeAt(resellerId), { ...handBack, value: null })).toMatchObject({
+      entitlement: { id: entitlement.id, value: null, inherits: true },
+      replayed: true,
+    });
+    await set(feature.id, ['CONTRACT', contractId], {
+      value: null,
+      inherits: true,
+      effectiveAt: at('11-22T00:00:00'),
+    });
+    const told = async (now: Date) => {
+      const one = await effective(buyerId, feature.id, now);
+
+      return [one?.value, one?.source?.kind, one?.changesAt];
+    };
+    const most = (n: number) => ({ kind: 'CONCURRENCY', most: n });
+    expect(await told(NOW)).toEqual([most(3), 'TENANT', at('11-21T00:00:00')]);
+    expect(await told(at('11-21T00:00:00'))).toEqual([most(2), 'CONTRACT', at('11-22T00:00:00')]);
+    expect(await told(at('11-22T00:00:00'))).toEqual([most(1), 'PLAN', null]);
+    expect((await effective(buyerId, feature.id, at('11-22T00:00:00')))?.source?.entitlementId).toBe(plan.id);
+    const lines = await asSuperuser<{ action: string; after: unknown }>(
+      product.database,
+      'select action, after from audit_line where subject_id = $1',
+      [entitlement.id],
+    );
+    const { idempotencyKey: _key, ...asked } = handBack;
+    const after = { ...asked, value: null, effectiveAt: '2026-11-21T00:00:00.000Z' };
+    expect(lines).toEqual([{ action: 'entitlement.set', after }]);
+
+    expect(await refused(() => set(feature.id, ['PLAN', bookId], { value: null, inherits: true }))).toBe(
+      'INVALID_INPUT inherits: nothing is wider than a plan: set a value, or null to take the feature away',
+    );
+    expect(await refused(() => set(feature.id, ['TENANT', buyerId], { value: { most: 1 }, inherits: true }))).toBe(
+      'INVALID_INPUT value: what inherits has no value of its own: leave it out',
+    );
+
+    // Nor may a row say so, whoever writes it.
+    for (const [kind, value] of [
+      ['PLAN', null],
+      ['TENANT', '{"most": 1}'],
+    ] as const) {
+      const row = asSuperuser(
+        product.database,
+        `insert into entitlement (tenant_id, id, feature_id, target_kind, target_id, value, inherits, effective_at, created_at)
+         values ($1, 'ent_x', $2, $3, $4, $5, true, '2026-12-01', '2026-12-01')`,
+        [resellerId, feature.id, kind, bookId, value],
+      );
+      await expect(row).rejects.toThrow('entitlement_that_inherits_says_nothing_itself');
+    }
+  });
+
   test('is refused with a value that its feature cannot have, and with none by a slip', async () => {
     const feature = await aFeature();
     const withValue = (value: unknown) => () => set(feature.id, ['PLAN', bookId], { value });
@@ -543,6 +610,36 @@ describe('by GraphQL', () => {
       ],
       ['models', { edges: [{ node: { targetKind: 'PLAN', value: allowed } }] }],
     ]);
+  });
+
+  test('a feature is handed back, which is told of the entitlement that does', async () => {
+    const feature = await aFeature();
+    const { buyerId } = await aBuyer();
+    await set(feature.id, ['PLAN', bookId]);
+    const seller = await aKey(product.app, product.scope(resellerId));
+    const asked = { featureId: feature.id, targetKind: 'TENANT', targetId: buyerId };
+    const handBack = (more: object) =>
+      product.graphql(seller, SET.replace('value ', 'value inherits '), {
+        input: { idempotencyKey: randomUUID(), ...asked, ...more },
+      });
+    expect((await handBack({ value: null })).data.entitlementSet.entitlement).toMatchObject({
+      value: null,
+      inherits: false,
+    });
+    const { data } = await handBack({ inherits: true });
+    expect(data.entitlementSet).toMatchObject({
+      entitlement: { ...asked, value: null, inherits: true },
+      userErrors: [],
+    });
+    expect(await effective(buyerId, feature.id, new Date(product.app.clock().getTime() + 1_000))).toMatchObject({
+      source: { kind: 'PLAN' },
+      value: { isOn: true },
+    });
+    const both = await handBack({ inherits: true, value: { isOn: true } });
+    expect(both.data.entitlementSet).toMatchObject({
+      entitlement: null,
+      userErrors: [{ code: 'INVALID_INPUT', field: ['value'] }],
+    });
   });
 
   test('a value that is left out is refused, and says the field', async () => {
