@@ -80,7 +80,8 @@ export async function createApp(config: Config, options: AppOptions = {}) {
   );
 
   const services = createServices(config, { secrets: new Secrets(config.secret), pubSub, clock });
-  const { access, alerts, simulations, simulationRunner, outcomeSimulationRunner, tenants } = services;
+  const { access, alerts, simulationProgress, simulations, outcomeSimulations, tenants } = services;
+  const { simulationRunner, outcomeSimulationRunner } = services;
 
   const scopeOf = (tenantId: string, actor: Actor, requestId: string = randomUUID()): Scope => ({
     em: orm.em.fork(),
@@ -122,7 +123,7 @@ export async function createApp(config: Config, options: AppOptions = {}) {
       scope: scopeOf(caller.tenantId, { kind: 'key', id: caller.keyId }, requestId),
       permissions: caller.permissions,
       isTest: caller.isTest,
-      services: { alerts, simulations, tenants },
+      services: { alerts, simulations, outcomeSimulations, tenants },
       clock,
       isLive: async () =>
         (await access.authenticate({ em: orm.em.fork(), now: clock(), requestId: '' }, text)) !== null,
@@ -148,7 +149,7 @@ export async function createApp(config: Config, options: AppOptions = {}) {
     },
     close: async (): Promise<void> => {
       alerts.close();
-      simulations.close();
+      simulationProgress.close();
       simulationRunner.close();
       await sweeps.stop();
       await relay.stop();

@@ -5,28 +5,31 @@ import { creditsJobs } from './credits/index.js';
 import { InvoicingService, invoicingJobs } from './invoicing/index.js';
 import { outcomesJobs } from './outcomes/index.js';
 import type { Fact, JobDefinition, JobPayload, JobRequest } from './platform/index.js';
-import { ratingJobs, type WhenRated } from './rating/index.js';
+import { ratingJobs, type SoftCapsService, type WhenRated } from './rating/index.js';
 import { simulationJobs } from './simulation/index.js';
 import { webhooksJobs } from './webhooks/index.js';
 
 /*
  * What happens next, on one page.
  *
- *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · deliveries · audit
+ *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · soft caps told · deliveries · audit
  *   outcome received, or due ──► settle: judge its case ──► rate the tenant
  *   prices or contract changed, cost set ──► rate again
  *   contracts are to move ──► (found by the sweeps) move each ──► contract changed
  *   alert fired ──► wake subscribers        delivery queued ──► post the webhook
  *   simulation started ──► replay its tenants        (of an outcome rule: judge them once more)
+ *   entries wait at windows ──► (found by the sweeps) count them in ──► budget exceeded: delivery queued
+ *   usage has brought credits low ──► tell whoever wants to know, once
  *   credits expire ──► (found by the sweeps) take what is left off their grants
  *   grace over ──► close the period ──► invoice issued ──► delivery queued
  */
 
 /** In the transaction of the rating: what must be true together with the charges. */
-export function whenRated(alerts: AlertsService): WhenRated {
+export function whenRated(alerts: AlertsService, softCaps: SoftCapsService): WhenRated {
   return async (tx, rated, timeZone) => {
     await InvoicingService.keepDrafts(tx, rated, timeZone);
     await alerts.advance(tx, rated);
+    await softCaps.tell(tx, rated);
   };
 }
 
@@ -58,7 +61,10 @@ const FLOW: Readonly<Record<string, readonly Wake[]>> = {
   'invoice.issued': [],
   'outcome.changed': [],
   'outcome_rule.anomaly': [],
+  'outcome_rule.cap_exceeded': [],
   'credits.low': [],
+  'credits.burned_low': [wake(creditsJobs.tellLow)],
+  'budget.exceeded': [],
 };
 
 /**
@@ -121,6 +127,7 @@ export function jobsDue(due: {
   readonly outcomeSimulations: readonly { readonly tenantId: string; readonly simulationId: string }[];
   readonly expiredHolds: readonly { readonly tenantId: string; readonly place: string }[];
   readonly waitingEntries: readonly { readonly tenantId: string; readonly place: string }[];
+  readonly exceededBudgets: readonly { readonly tenantId: string; readonly place: string }[];
   readonly expiredCredits: readonly { readonly tenantId: string; readonly place: string }[];
   readonly now: Date;
 }): JobRequest[] {
@@ -151,6 +158,9 @@ export function jobsDue(due: {
     ),
     ...due.waitingEntries.map(({ tenantId, place }) =>
       request(budgetsJobs.fold, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),
+    ),
+    ...due.exceededBudgets.map(({ tenantId, place }) =>
+      request(budgetsJobs.tell, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),
     ),
     ...due.expiredCredits.map(({ tenantId, place }) =>
       request(creditsJobs.expire, { v: 1, tenantId }, `${tenantId}_sweep${place}_${minute}`),

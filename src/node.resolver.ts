@@ -6,8 +6,9 @@ import { Meter, MeterType, Model, ModelType } from './catalog/index.js';
 import { Contract, ContractMigration, ContractMigrationType, ContractType } from './contracts/index.js';
 import { Entitlement, EntitlementType, Feature, FeatureType } from './entitlements/index.js';
 import { CreditGrantType, CreditTransactionType, grantsRead, transactionRead } from './credits/index.js';
-import { Invoice, InvoiceType } from './invoicing/index.js';
+import { Invoice, InvoiceType, OutcomeReceiptType, type ReceiptsService } from './invoicing/index.js';
 import {
+  type AgreedRules,
   Outcome,
   OutcomeAnomaly,
   OutcomeAnomalyType,
@@ -52,13 +53,14 @@ export class Viewer {
 }
 
 interface Kind {
-  readonly permission: string;
+  /** All that it takes. */
+  readonly permissions: readonly string[];
   readonly find: (tx: Scope, id: string) => Promise<Node | null>;
 }
 
 function entity<E extends { id: string }>(permission: string, type: new () => E, from: (row: E) => Node): Kind {
   return {
-    permission,
+    permissions: [permission],
     find: async ({ em }, id) => {
       const row = (await em.findOne(type as never, { id } as never)) as E | null;
 
@@ -67,8 +69,22 @@ function entity<E extends { id: string }>(permission: string, type: new () => E,
   };
 }
 
+/** What is found by a kind, or else by other means that take the same permissions. */
+function orElse({ permissions, find }: Kind, other: Kind['find']): Kind {
+  return { permissions, find: async (tx, id) => (await find(tx, id)) ?? other(tx, id) };
+}
+
+/** What finds objects that take more than their row. */
+interface Found {
+  readonly tenants: TenantsService;
+  readonly rating: RatingService;
+  readonly outcomeDisputes: OutcomeDisputesService;
+  readonly agreedRules: AgreedRules;
+  readonly receipts: ReceiptsService;
+}
+
 /** How a node is found, by the prefix of its id, and which permission that takes. */
-const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonly<Record<string, Kind>> => ({
+const kinds = ({ rating, outcomeDisputes, agreedRules, receipts }: Found): Readonly<Record<string, Kind>> => ({
   ten: entity('tenants:read', Tenant, TenantType.from),
   key: entity('keys:read', ApiKey, ApiKeyType.from),
   mdl: entity('catalog:read', Model, ModelType.from),
@@ -93,21 +109,36 @@ const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonl
   hld: entity('budgets:read', Hold, HoldType.from),
   alr: entity('alerts:read', SpendAlert, SpendAlertType.from),
   fir: entity('alerts:read', AlertFiring, AlertFiringType.from),
-  orl: entity('pricing:read', OutcomeRule, OutcomeRuleType.from),
-  orv: entity('pricing:read', OutcomeRuleVersion, OutcomeRuleVersionType.from),
+  // The seller's rows, and what of them is agreed with whoever buys under them.
+  orl: orElse(
+    entity('pricing:read', OutcomeRule, row => OutcomeRuleType.from(row)),
+    (tx, id) => agreedRules.rule(tx, id),
+  ),
+  orv: orElse(
+    entity('pricing:read', OutcomeRuleVersion, row => OutcomeRuleVersionType.from(row)),
+    (tx, id) => agreedRules.version(tx, id),
+  ),
   out: entity('outcomes:read', Outcome, OutcomeType.from),
   osa: entity('outcomes:read', OutcomeSampleAudit, OutcomeSampleAuditType.from),
   oan: entity('outcomes:read', OutcomeAnomaly, OutcomeAnomalyType.from),
-  dsp: {
-    permission: 'outcomes:read',
+  orc: {
+    permissions: ['outcomes:read', 'billing:read'],
     find: async (tx, id) => {
-      const read = await disputes.byId(tx, id);
+      const row = await receipts.byId(tx, id);
+
+      return row && OutcomeReceiptType.from(row);
+    },
+  },
+  dsp: {
+    permissions: ['outcomes:read'],
+    find: async (tx, id) => {
+      const read = await outcomeDisputes.byId(tx, id);
 
       return read && OutcomeDisputeType.from(read);
     },
   },
   crg: {
-    permission: 'credits:read',
+    permissions: ['credits:read'],
     find: async (tx, id) => {
       const [read] = await grantsRead(tx, [id]);
 
@@ -115,7 +146,7 @@ const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonl
     },
   },
   crt: {
-    permission: 'credits:read',
+    permissions: ['credits:read'],
     find: async (tx, id) => {
       const read = await transactionRead(tx, id);
 
@@ -123,7 +154,7 @@ const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonl
     },
   },
   chg: {
-    permission: 'billing:read',
+    permissions: ['billing:read'],
     find: async (tx, id) => {
       const row = await rating.charge(tx, id);
 
@@ -136,19 +167,15 @@ const kinds = (rating: RatingService, disputes: OutcomeDisputesService): Readonl
 export class NodeResolver {
   readonly #kinds: Readonly<Record<string, Kind>>;
 
-  constructor(
-    private readonly tenants: TenantsService,
-    rating: RatingService,
-    disputes: OutcomeDisputesService,
-  ) {
-    this.#kinds = kinds(rating, disputes);
+  constructor(private readonly services: Found) {
+    this.#kinds = kinds(services);
   }
 
   @Authorized()
   @Query(() => Viewer, { description: 'Who the presented key is.' })
   async viewer(@Ctx() { scope, permissions }: GraphqlContext): Promise<Viewer> {
     return Object.assign(new Viewer(), {
-      tenant: TenantType.from(await this.tenants.own(scope)),
+      tenant: TenantType.from(await this.services.tenants.own(scope)),
       apiKeyId: scope.actor.id,
       permissions: [...permissions].sort(),
     });
@@ -171,7 +198,7 @@ export class NodeResolver {
   ): Promise<Node | null> {
     const kind = isId(id) ? this.#kinds[id.slice(0, id.indexOf('_'))] : undefined;
 
-    if (!kind || !permissions.has(kind.permission)) {
+    if (!kind?.permissions.every(permission => permissions.has(permission))) {
       return null;
     }
 

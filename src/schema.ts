@@ -2,7 +2,12 @@ import type { GraphQLSchema } from 'graphql';
 import { buildSchema } from 'type-graphql';
 import { ApiKeyResolver } from './access/index.js';
 import { AlertResolver } from './alerts/index.js';
-import { BudgetFieldsResolver, BudgetResolver } from './budgets/index.js';
+import {
+  BudgetFieldsResolver,
+  BudgetResolver,
+  CallCheckResolver,
+  EntitlementStandingResolver,
+} from './budgets/index.js';
 import { CatalogResolver } from './catalog/index.js';
 import { ContractMigrationResolver, ContractResolver } from './contracts/index.js';
 import { CreditResolver } from './credits/index.js';
@@ -12,6 +17,7 @@ import {
   InvoiceReceiptsResolver,
   InvoiceResolver,
   OutcomeReceiptsResolver,
+  ReceiptVersionResolver,
 } from './invoicing/index.js';
 import { NodeResolver } from './node.resolver.js';
 import {
@@ -20,8 +26,10 @@ import {
   OutcomeFieldsResolver,
   OutcomeResolver,
   OutcomeReviewResolver,
+  OutcomeRuleOfVersionResolver,
   OutcomeRuleResolver,
   OutcomeRuleVersionsResolver,
+  OutcomeVersionResolver,
 } from './outcomes/index.js';
 import { authorize, DateTimeScalar } from './platform/index.js';
 import {
@@ -74,7 +82,9 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new ContractMigrationResolver(s.tenants, s.contractMigrations),
     new UsageResolver(s.usage),
     new OutcomeRuleResolver(s.tenants, s.outcomeRules),
-    new OutcomeRuleVersionsResolver(s.outcomeRules),
+    new OutcomeRuleVersionsResolver(s.outcomeRules, s.agreedRules),
+    new OutcomeRuleOfVersionResolver(s.outcomeRules, s.agreedRules),
+    new OutcomeVersionResolver(s.agreedRules),
     new OutcomeResolver(s.tenants, s.outcomeClaims, s.outcomeActs),
     new OutcomeFieldsResolver(s.outcomeActs),
     new OutcomeAnomalyResolver(s.outcomeAnomalies),
@@ -89,17 +99,20 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new FeatureEntitlementsResolver(s.entitlements),
     new BudgetResolver(s.tenants, s.budgets),
     new BudgetFieldsResolver(s.budgets),
+    new EntitlementStandingResolver(s.entitlementStandings),
+    new CallCheckResolver(s.tenants, s.holds, s.featureModes),
     new CreditResolver(s.tenants, s.credits, s.creditTransfers),
     new InvoiceResolver(s.tenants, s.invoicing),
     new InvoiceFieldsResolver(s.invoicing),
     new InvoiceReceiptsResolver(s.receipts),
     new OutcomeReceiptsResolver(s.receipts),
+    new ReceiptVersionResolver(s.agreedRules),
     new SimulationResolver(s.tenants, s.simulations, s.contractMigrations),
     new SimulationResultsResolver(s.simulations),
     new OutcomeSimulationResolver(s.tenants, s.outcomeSimulations),
     new OutcomeSimulationResultsResolver(s.outcomeSimulations),
     new AlertResolver(s.tenants, s.alerts, s.rating),
-    new NodeResolver(s.tenants, s.rating, s.outcomeDisputes),
+    new NodeResolver(s),
   ];
   const byClass = new Map<unknown, object>(resolvers.map(resolver => [resolver.constructor, resolver]));
 

@@ -1,15 +1,33 @@
 import { AccessService } from './access/index.js';
 import { AlertsService } from './alerts/index.js';
-import { BudgetsService, HoldsService, LimitCounts, PlanLimits, SettlingService } from './budgets/index.js';
+import {
+  BudgetsService,
+  CreditCover,
+  EntitlementStandings,
+  ExceededBudgets,
+  FeatureModes,
+  HeldOnGrants,
+  HoldsService,
+  LimitCounts,
+  PlanLimits,
+  SettlingService,
+} from './budgets/index.js';
 import { CatalogService } from './catalog/index.js';
 import type { Config } from './config.js';
 import { ContractMigrationsService, ContractsService } from './contracts/index.js';
-import { CreditBurnsService, CreditsService, CreditTransfersService, LowCredits } from './credits/index.js';
+import {
+  CreditBurnsService,
+  CreditPaymentsService,
+  CreditsService,
+  CreditTransfersService,
+  LowCredits,
+} from './credits/index.js';
 import { EntitlementsService } from './entitlements/index.js';
 import { whenRated } from './flow.js';
 import { InvoicingService, ReceiptsService } from './invoicing/index.js';
 import {
   Acting,
+  AgreedRules,
   AnomaliesService,
   LiveRules,
   OutcomeActsService,
@@ -26,16 +44,19 @@ import type { PubSub, Secrets } from './platform/index.js';
 import { CostImportService, FxSnapshotsService, PriceImportService, PricingService } from './pricing/index.js';
 import {
   EstimateService,
+  invoicedVersions,
   LiveTerms,
   OutcomeMarginService,
   OutcomeStatsService,
   RatingService,
+  SoftCapsService,
   UsagePricer,
 } from './rating/index.js';
 import {
   OutcomeSimulationRunner,
   OutcomeSimulationsService,
   Runs,
+  SimulationProgress,
   SimulationRunner,
   SimulationsService,
 } from './simulation/index.js';
@@ -69,36 +90,43 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
   const liveTerms = new LiveTerms(tenants, catalog, contracts);
   const pricer = new UsagePricer(liveTerms);
   const entitlements = new EntitlementsService(tenants, catalog, pricing, contracts);
-  const plans = new PlanLimits(tenants, entitlements);
-  const limitCounts = new LimitCounts(tenants, pricer, plans);
+  const lowCredits = new LowCredits(webhooks);
+  const heldOnGrants = new HeldOnGrants();
+  const credits = new CreditsService(lowCredits, heldOnGrants);
+  const creditBurns = new CreditBurnsService(lowCredits, heldOnGrants);
+  const creditTransfers = new CreditTransfersService(tenants, lowCredits, heldOnGrants);
+  const plans = new PlanLimits(tenants, entitlements, credits);
+  const creditCover = new CreditCover(plans, new CreditPaymentsService(lowCredits, heldOnGrants));
+  const limitCounts = new LimitCounts(tenants, pricer, plans, creditCover);
   const usage = new UsageService(tenants, catalog, new OutcomeIntake(watchedTypes), limitCounts);
   const liveRules = new LiveRules();
   const outcomeAnomalies = new AnomaliesService(webhooks);
   const outcomes = new OutcomesService(contracts, liveRules, outcomeAnomalies);
   const outcomeRules = new OutcomeRulesService(tenants, catalog, watchedTypes);
+  const agreedRules = new AgreedRules(outcomes, invoicedVersions);
   const acting = new Acting(outcomes);
   const outcomeActs = new OutcomeActsService(acting);
   const outcomeClaims = new OutcomeClaimsService(tenants, usage, outcomes, outcomeActs);
   const outcomeDisputes = new OutcomeDisputesService(acting);
   const sampleAudits = new SampleAuditsService(tenants, outcomes, acting);
   const alerts = new AlertsService(webhooks, pubSub);
-  const estimates = new EstimateService(catalog, liveTerms);
-  const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts), outcomes);
+  const estimates = new EstimateService(catalog, liveTerms, outcomes);
+  const softCaps = new SoftCapsService(webhooks);
+  const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts, softCaps), outcomes);
   const outcomeStats = new OutcomeStatsService(tenants, contracts, outcomes);
   const outcomeMargins = new OutcomeMarginService(tenants, catalog, contracts, outcomes);
-  const lowCredits = new LowCredits(webhooks);
-  const credits = new CreditsService(lowCredits);
-  const creditBurns = new CreditBurnsService(lowCredits);
-  const creditTransfers = new CreditTransfersService(tenants, lowCredits);
-  const budgets = new BudgetsService(tenants);
-  const holds = new HoldsService(tenants, estimates, plans);
+  const budgets = new BudgetsService(tenants, access, catalog, new ExceededBudgets(webhooks));
+  const entitlementStandings = new EntitlementStandings();
+  const featureModes = new FeatureModes(plans, estimates);
+  const holds = new HoldsService(tenants, estimates, plans, creditCover);
   const settling = new SettlingService(tenants, usage, pricer);
   const invoicing = new InvoicingService(tenants, rating, webhooks, outcomes);
   const receipts = new ReceiptsService();
-  const simulations = new SimulationsService(tenants, catalog, pubSub);
-  const simulationRuns = new Runs(tenantId => simulations.hint(tenantId), clock);
+  const simulationProgress = new SimulationProgress(pubSub);
+  const simulations = new SimulationsService(tenants, catalog, simulationProgress);
+  const simulationRuns = new Runs(tenantId => simulationProgress.hint(tenantId), clock);
   const simulationRunner = new SimulationRunner(tenants, catalog, contracts, outcomes, simulationRuns);
-  const outcomeSimulations = new OutcomeSimulationsService();
+  const outcomeSimulations = new OutcomeSimulationsService(simulationProgress);
   const outcomeSimulationRunner = new OutcomeSimulationRunner(tenants, contracts, outcomes, liveRules, simulationRuns);
 
   return {
@@ -114,6 +142,7 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
     contractMigrations,
     usage,
     outcomeRules,
+    agreedRules,
     outcomes,
     outcomeAnomalies,
     outcomeActs,
@@ -129,10 +158,13 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
     creditBurns,
     creditTransfers,
     budgets,
+    entitlementStandings,
+    featureModes,
     holds,
     settling,
     invoicing,
     receipts,
+    simulationProgress,
     simulations,
     simulationRunner,
     outcomeSimulations,

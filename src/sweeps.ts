@@ -104,11 +104,16 @@ export class Sweeps {
        from hold where state = 'HELD' and expires_at <= $1 group by tenant_id limit 1000`,
       [now],
     );
-    // Whoever asks counts in what waits; this is for windows that nobody asks about.
+    // Whoever asks counts in what waits; this is for windows that nobody asks about. Soon: budgets that are exceeded are told.
     const waitingEntries = await this.pool.query<{ tenantId: string; place: string }>(
       `select tenant_id as "tenantId", (extract(epoch from max(created_at)) * 1000)::bigint::text as place
        from limit_entry where created_at < $1 group by tenant_id limit 1000`,
-      [left],
+      [new Date(now.getTime() - 500)],
+    );
+    // With what they have come to: one that has come to more, and one that is still raised a minute later, is looked at again.
+    const exceededBudgets = await this.pool.query<{ tenantId: string; place: string }>(
+      `select tenant_id as "tenantId", trim_scale(sum(used))::text as place
+       from budget_excess where told_at is null group by tenant_id limit 1000`,
     );
     const expiredCredits = await this.pool.query<{ tenantId: string; place: string }>(
       `select tenant_id as "tenantId", (extract(epoch from max(expires_at)) * 1000)::bigint::text as place
@@ -126,6 +131,7 @@ export class Sweeps {
       moves: moves.rows,
       expiredHolds: expiredHolds.rows,
       waitingEntries: waitingEntries.rows,
+      exceededBudgets: exceededBudgets.rows,
       expiredCredits: expiredCredits.rows,
       simulations,
       outcomeSimulations,

@@ -35,10 +35,14 @@ const OCTOBER = { from: '2026-10-01T00:00:00Z', until: '2026-11-01T00:00:00Z' };
 
 /** Policies beyond the tenant's own: each is a hole that somebody has argued for. */
 const ARGUED_POLICIES = [
+  // A budget may name a key of a tenant below its own: open to a transaction that names that one key, and sees its tenant.
+  'api_key.named to ratebook_app',
   'api_key.presented to ratebook_app',
   // What a customer spends counts against the limits of those above it, whose rows the transaction that spends must see and
   // change. Open only to a transaction that names its lineage (`inLineage`), and on the tables that count limits.
   'budget.lineage to ratebook_app',
+  'budget_excess.lineage to ratebook_app',
+  'budget_excess.relay to ratebook_relay',
   'budget_raise.lineage to ratebook_app',
   'contract.seller to ratebook_app',
   'contract_migration_item.relay to ratebook_relay',
@@ -62,6 +66,9 @@ const ARGUED_POLICIES = [
 
 /** All that the role which works across tenants may see and change. */
 const RELAY_GRANTS = [
+  'budget_excess: select (tenant_id)',
+  'budget_excess: select (told_at)',
+  'budget_excess: select (used)',
   'contract_migration_item: select (contract_id)',
   'contract_migration_item: select (migration_id)',
   'contract_migration_item: select (status)',
@@ -339,6 +346,11 @@ interface World {
   readonly product: Product;
   readonly resellerId: string;
   readonly resellerKey: string;
+  /** The rule, and its version, under which both buy. */
+  readonly soldRuleId: string;
+  readonly soldRuleVersionId: string;
+  /** Of the reseller. */
+  readonly outcomeSimulationId: string;
   readonly a: Party;
   readonly b: Party;
   readonly tables: readonly string[];
@@ -353,7 +365,7 @@ async function aWorld(hookUrl: string): Promise<World> {
     ownerId: resellerId,
     prices: [{ meterId: sold, terms: perMillion('2.50') }],
   });
-  const { ruleId } = await anOutcomeRule(product, {
+  const { ruleId, versionId: soldRuleVersionId } = await anOutcomeRule(product, {
     ownerId: resellerId,
     bookId,
     terms: {
@@ -361,6 +373,8 @@ async function aWorld(hookUrl: string): Promise<World> {
       sampleAudit: { tolerance: '5', leastSample: 1 },
       // Every claim is out of line.
       anomaly: { factor: '1', leastClaims: 1 },
+      // Every outcome goes beyond it.
+      caps: [{ mode: 'SOFT', per: 'PERIOD', count: null, amount: { amount: '0.01', currency: 'USD' } }],
     },
     publishedAt: new Date('2026-09-01T00:00:00Z'),
   });
@@ -371,6 +385,8 @@ async function aWorld(hookUrl: string): Promise<World> {
     product,
     resellerId,
     resellerKey: await aKey(product.app, product.scope(resellerId)),
+    soldRuleId: ruleId,
+    soldRuleVersionId,
     a: await aParty(product, resellerId, 'Customer A', soldBy, hookUrl),
     b: await aParty(product, resellerId, 'Customer B', soldBy, hookUrl),
   };
@@ -381,14 +397,14 @@ async function aWorld(hookUrl: string): Promise<World> {
     bookId,
     (await aPriceBook(product, { ownerId: resellerId, prices: [{ meterId: sold, terms: perMillion('3') }] })).bookId,
   );
-  await anOutcomeSimulation(product, resellerId, ruleId);
+  const outcomeSimulationId = await anOutcomeSimulation(product, resellerId, ruleId);
   const tables = await asSuperuser<{ name: string }>(
     product.database,
     `select table_name::text as name from information_schema.columns
      where table_schema = 'public' and column_name = 'tenant_id' order by 1`,
   );
 
-  return { ...world, tables: tables.map(table => table.name) };
+  return { ...world, outcomeSimulationId, tables: tables.map(table => table.name) };
 }
 
 /** A budget of a tenant that is raised for now. Returns its id. */
@@ -406,8 +422,8 @@ async function aRaisedBudget(product: Product, tenantId: string): Promise<string
   return budgetId;
 }
 
-/** What outcomes of a seller's rule would have come to at another price. */
-async function anOutcomeSimulation(product: Product, sellerId: string, outcomeRuleId: string): Promise<void> {
+/** What outcomes of a seller's rule would have come to at another price. Returns its id. */
+async function anOutcomeSimulation(product: Product, sellerId: string, outcomeRuleId: string): Promise<string> {
   const { outcomeRules, outcomeSimulations, outcomeSimulationRunner } = product.app.services;
   const { version } = await outcomeRules.createVersion(product.scope(sellerId), {
     outcomeRuleId,
@@ -425,6 +441,8 @@ async function anOutcomeSimulation(product: Product, sellerId: string, outcomeRu
     idempotencyKey: randomUUID(),
   });
   await outcomeSimulationRunner.run(product.scope(sellerId), simulation.id);
+
+  return simulation.id;
 }
 
 /** Moves whatever contracts the seller has on a book to another. */
@@ -520,6 +538,25 @@ async function outcomesOf(product: Product, tenantId: string, outcomeRuleId: str
   );
 }
 
+/** Budgets of a customer and of the one above it in which an event of the customer is more than there is. */
+async function anExceededBudget(
+  product: Product,
+  [customerId, resellerId]: readonly [string, string],
+  event: object,
+): Promise<void> {
+  const { budgets, usage } = product.app.services;
+
+  for (const tenantId of [customerId, resellerId]) {
+    await aBudget(product, { tenantId, amount: '0', mode: 'SOFT', per: null });
+  }
+
+  await usage.accept(product.scope(customerId), [event], { keyId: 'key_of_a_test', isDryRun: false });
+
+  for (const tenantId of [customerId, resellerId]) {
+    await budgets.fold(product.scope(tenantId));
+  }
+}
+
 /** Prepaid credits of a tenant and of the one above it, some of which have moved. */
 async function creditsOf(product: Product, tenantId: string, sellerId: string): Promise<void> {
   const { credits, creditTransfers } = product.app.services;
@@ -545,6 +582,7 @@ async function creditsOf(product: Product, tenantId: string, sellerId: string): 
     reason: null,
     idempotencyKey: randomUUID(),
   });
+  await credits.setPrepaid(product.scope(tenantId), { isPrepaid: false, idempotencyKey: 'prepaid' });
   await credits.setRecharge(product.scope(tenantId), {
     unit,
     below: '10',
@@ -653,10 +691,14 @@ async function aParty(
   );
   const budgetId = await aRaisedBudget(product, id);
   await services.holds.authorize(scope(), HELD, { tenantId: id, keyId: 'key_of_a_test' });
+  await anExceededBudget(
+    product,
+    [id, resellerId],
+    anEvent({ time: '2026-10-30T10:00:00Z', properties: { model: 'm', value: 1_000_000 } }),
+  );
   await services.usage.accept(
     scope(),
     [
-      anEvent({ time: '2026-10-30T10:00:00Z', properties: { model: 'm', value: 1_000_000 } }),
       anEvent({ time: '2026-11-10T10:00:00Z', properties: { model: 'm', value: 2_000_000 } }),
       anEvent({ type: 'seat.used', time: '2026-11-10T10:00:00Z', properties: { model: 'm', value: 'ann' } }),
     ],
@@ -1019,9 +1061,19 @@ describe('two sibling customers below a reseller', () => {
         ),
       );
 
+      // What both customers buy under is the reseller's, and read by both: see test/outcomes/agreed-rules.test.ts.
+      const agreed = [world.soldRuleId, world.soldRuleVersionId];
+      expect(ids).toEqual(expect.arrayContaining(agreed));
+
       for (const id of ids) {
         const random = randomLike(id);
-        expect(await ask(world.b.key, NODE, { id }, [])).toBe('200 {"data":{"node":null}}\n');
+        const read = await world.product.graphql(world.b.key, NODE, { id });
+        expect([id, read.data.node?.id ?? null]).toEqual([id, agreed.includes(id) ? id : null]);
+
+        if (!agreed.includes(id)) {
+          expect(await ask(world.b.key, NODE, { id }, [])).toBe('200 {"data":{"node":null}}\n');
+        }
+
         expect(await ask(world.b.key, NODE, { id: random }, [])).toBe('200 {"data":{"node":null}}\n');
 
         for (const tenantId of [...foreign, randomLike(world.a.id)]) {
@@ -1037,7 +1089,7 @@ describe('two sibling customers below a reseller', () => {
     });
 
     test('each customer finds its own objects, and the reseller those of both by their tenant', async () => {
-      const nodes = (await idsOf([world.a.id, world.b.id])).filter(id => !/^(mco|inl|oac|orc|bra)_/.test(id));
+      const nodes = (await idsOf([world.a.id, world.b.id])).filter(id => !/^(mco|inl|oac|bra)_/.test(id));
 
       for (const party of [world.a, world.b]) {
         const own = (await idsOf([party.id])).filter(id => nodes.includes(id));
@@ -1315,9 +1367,12 @@ describe('two sibling customers below a reseller', () => {
         ['creditGrantRefund', tenantIds, tenantId => ({ tenantId, creditGrantId: newId('crg', NOW) })],
         ['creditTransfer', tenantIds, fromTenantId => ({ fromTenantId, toTenantId: world.b.id, ...CREDITS })],
         ['creditTransfer', tenantIds, toTenantId => ({ fromTenantId: world.b.id, toTenantId, ...CREDITS })],
+        ['creditPrepaidSet', tenantIds, tenantId => ({ tenantId, isPrepaid: true })],
         ['creditRechargeSet', tenantIds, tenantId => ({ tenantId, unit: 'USD', below: '1', amount: '1' })],
         ['budgetCreate', tenantIds, tenantId => ({ tenantId, name: 'x', amount: '1', currency: 'USD' })],
         ['budgetCreate', tenantIds, countedTenantId => ({ countedTenantId, name: 'x', amount: '1', currency: 'USD' })],
+        ['budgetCreate', [await idOf('api_key')], keyId => ({ keyId, name: 'x', amount: '1', currency: 'USD' })],
+        ['budgetCreate', [world.a.meterId], meterId => ({ meterId, name: 'x', amount: '1', currency: 'USD' })],
         ...(
           [
             ['budgetChange', { amount: '1' }],
@@ -1389,6 +1444,8 @@ describe('two sibling customers below a reseller', () => {
           tenantIds,
           subjectId => ({ ...OCTOBER, outcomeRuleVersionId: world.b.ruleVersionId, tenantIds: [subjectId] }),
         ],
+        ['outcomeSimulationCancel', [world.outcomeSimulationId], outcomeSimulationId => ({ outcomeSimulationId })],
+        ['outcomeSimulationCancel', tenantIds, tenantId => ({ tenantId, outcomeSimulationId: newId('osm', NOW) })],
         ['outcomeClaim', tenantIds, tenantId => ({ tenantId, event: CLAIM })],
         ['outcomeClaim', tenantIds, tenant => ({ event: { ...CLAIM, tenant } })],
         ...(
@@ -1503,6 +1560,15 @@ describe('two sibling customers below a reseller', () => {
         }
       }
 
+      const CHECK = 'query ($input: EntitlementCheckInput!) { entitlementCheck(input: $input) { isAllowed code } }';
+
+      for (const tenantId of foreign) {
+        const random = randomLike(tenantId);
+        const answer = await ask(world.b.key, CHECK, { input: { ...call, tenantId } }, [tenantId]);
+        expect(answer).toMatch(/NOT_FOUND/);
+        expect(answer).toBe(await ask(world.b.key, CHECK, { input: { ...call, tenantId: random } }, [random]));
+      }
+
       // Nor are another's events recorded with one's own hold.
       const [own] = await asSuperuser<{ id: string }>(
         world.product.database,
@@ -1546,6 +1612,7 @@ describe('two sibling customers below a reseller', () => {
       for (const field of [
         'spendAlertTriggered(tenantId: $tenantId, after: "0")',
         `simulationProgress(tenantId: $tenantId, id: "${world.a.simulationId}")`,
+        `outcomeSimulationProgress(tenantId: $tenantId, id: "${world.outcomeSimulationId}")`,
       ]) {
         const random = await listen(randomLike(world.a.id), field);
         expect(random).toContain('NOT_FOUND');
@@ -1615,6 +1682,7 @@ describe('two sibling customers below a reseller', () => {
       const above = [world.resellerId];
       expect(await ownersSeen(`${world.product.platformId} ${world.resellerId} ${world.b.id}`)).toEqual({
         budget: above,
+        budget_excess: above,
         budget_raise: above,
         limit_entry: above,
         limit_window: above,

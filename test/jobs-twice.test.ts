@@ -157,7 +157,7 @@ describe('a job', () => {
     const { port } = receiver.address() as AddressInfo;
     await product.app.services.webhooks.createEndpoint(own(tenantId), {
       url: `http://127.0.0.1:${port}/hook`,
-      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'credits.low'],
+      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'credits.low', 'budget.exceeded'],
       idempotencyKey: 'endpoint',
     });
     await product.app.services.alerts.create(
@@ -345,6 +345,19 @@ describe('a job', () => {
       },
     ],
     [
+      erased(budgetsJobs.tell),
+      {
+        prepare: async place => {
+          await rated(place);
+          await aBudget(product, { tenantId: place.tenantId, amount: '0', mode: 'SOFT', per: null });
+          await use(place, [['d', '2026-12-03T08:00:00Z', '7000000']]);
+          // Who holds counts it in, and leaves to others to tell.
+          await held(place);
+        },
+        payload: async ({ tenantId }) => ({ v: 1, tenantId }),
+      },
+    ],
+    [
       erased(contractsJobs.moveContract),
       {
         prepare: async place => {
@@ -457,6 +470,40 @@ describe('a job', () => {
             below: '10',
             amount: '100',
             idempotencyKey: 'recharge',
+          });
+        },
+        payload: async ({ tenantId }) => ({ v: 1, tenantId }),
+      },
+    ],
+    [
+      erased(creditsJobs.tellLow),
+      {
+        prepare: async place => {
+          const { tenantId, eventType: type } = place;
+          const { credits, usage } = product.app.services;
+          const costBasis = { amount: '10', currency: 'USD' };
+          await credits.grant(own(tenantId), {
+            kind: 'PAID',
+            unit: 'USD',
+            unitWorth: null,
+            amount: '10',
+            costBasis,
+            priority: 0,
+            meterIds: [],
+            models: [],
+            effectiveAt: new Date('2026-12-01T00:00:00Z'),
+            expiresAt: null,
+            idempotencyKey: 'grant',
+          });
+          const recharge = { unit: 'USD', below: '9', amount: '100', idempotencyKey: 'recharge' };
+          await credits.setRecharge(own(tenantId), recharge);
+          await rated(place);
+          // Past what is remembered of the tenant's credits for a second.
+          const later = { ...own(tenantId), now: new Date(NOW.getTime() + 2_000) };
+          const time = '2026-12-09T08:00:00Z';
+          await usage.accept(later, [anEvent({ type, time, properties: { model: 'm', tokens: '2000000.5' } })], {
+            keyId: 'key',
+            isDryRun: false,
           });
         },
         payload: async ({ tenantId }) => ({ v: 1, tenantId }),

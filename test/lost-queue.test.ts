@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { z } from 'zod';
+import { creditsJobs } from '../src/credits/index.js';
 import { jobsFor, KEPT } from '../src/flow.js';
 import { announce, defineJob, handler, inTransaction, newId, type JobDefinition } from '../src/platform/index.js';
 import type { PriceTermsJson } from '../src/pricing/price.rules.js';
@@ -258,11 +259,13 @@ describe('a fact that stays until its work is done', () => {
   });
 
   test('is each that a job says it acknowledges, and wakes that job alone', () => {
-    const jobs: readonly JobDefinition[] = Object.values(ratingJobs).map(job => job as unknown as JobDefinition);
+    const jobs: readonly JobDefinition[] = [...Object.values(ratingJobs), ...Object.values(creditsJobs)].map(
+      job => job as unknown as JobDefinition,
+    );
     const acknowledged = jobs.flatMap(({ acknowledges }) => acknowledges ?? []).sort();
 
     expect([...KEPT].sort()).toEqual(acknowledged);
-    expect(acknowledged).toEqual(['contract.changed', 'model_cost.set', 'price_book.changed']);
+    expect(acknowledged).toEqual(['contract.changed', 'credits.burned_low', 'model_cost.set', 'price_book.changed']);
     expect(acknowledged.map(topic => jobsFor([fact(topic)]).map(({ job }) => job.acknowledges))).toEqual(
       acknowledged.map(topic => [topic]),
     );

@@ -25,6 +25,7 @@ import { ALL_PERMISSIONS } from '../src/access/index.js';
 import { printInternalSchema } from '../src/commands/emit-schema.js';
 import { inTransaction } from '../src/platform/index.js';
 import {
+  aBudget,
   aContract,
   aMeter,
   anEvent,
@@ -216,11 +217,12 @@ const MUTATIONS: Readonly<Record<string, readonly string[]>> = {
   outcome: ['Claim', 'Verify', 'Reverse'],
   outcomeDispute: ['Open', 'Decide'],
   outcomeSampleAudit: ['Start', 'Finish'],
-  outcomeSimulation: ['Start'],
+  outcomeSimulation: ['Start', 'Cancel'],
   feature: ['Create'],
   entitlement: ['Set'],
   creditGrant: ['Create', 'Refund'],
   credit: ['Transfer'],
+  creditPrepaid: ['Set'],
   creditRecharge: ['Set'],
   budget: ['Create', 'Change', 'Raise', 'End'],
 };
@@ -250,7 +252,7 @@ describe('mutations', () => {
       const input = getNamedType(args[0]?.type as GraphQLInputType);
       const key = isInputObjectType(input) ? input.getFields()['idempotencyKey'] : undefined;
       const isMaking =
-        /(Create|Set|Propose|Raise)$|^(invoiceIssue|creditGrantRefund|creditTransfer|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|Simulation)/.test(
+        /(Create|Set|Propose|Raise)$|^(invoiceIssue|creditGrantRefund|creditTransfer|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|SimulationStart)/.test(
           name,
         );
       const { replayed } = (getNamedType(type) as GraphQLObjectType).getFields();
@@ -268,6 +270,8 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Query.tenant': 'tenants:read',
   'Query.models': 'catalog:read',
   'Query.meters': 'catalog:read',
+  // It shows where budgets and entitlements stand, and holds nothing: see test/budgets/call-check.test.ts.
+  'Query.entitlementCheck': ['budgets:read', 'entitlements:read'],
   'Tenant.children': 'tenants:read',
   'Tenant.auditLines': 'audit:read',
   'Tenant.apiKeys': 'keys:read',
@@ -286,9 +290,11 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Tenant.features': 'entitlements:read',
   'Tenant.entitlements': 'entitlements:read',
   'Feature.entitlements': 'entitlements:read',
+  'EffectiveEntitlement.standing': 'entitlements:read',
   'Tenant.creditGrants': 'credits:read',
   'Tenant.creditBalances': 'credits:read',
   'Tenant.creditTransactions': 'credits:read',
+  'Tenant.creditPrepaid': 'credits:read',
   'Tenant.budgets': 'budgets:read',
   'Tenant.holds': 'budgets:read',
   'Budget.standing': 'budgets:read',
@@ -303,6 +309,9 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Tenant.outcomeSimulations': 'pricing:read',
   'PriceBook.outcomeRules': 'pricing:read',
   'OutcomeRule.versions': 'pricing:read',
+  'OutcomeRuleVersion.outcomeRule': 'pricing:read',
+  'Outcome.outcomeRuleVersion': 'pricing:read',
+  'OutcomeReceipt.outcomeRuleVersion': 'pricing:read',
   'OutcomeRule.stats': ['outcomes:read', 'billing:read'],
   'OutcomeRule.margin': ['costs:read', 'billing:read'],
   'Outcome.transitions': 'outcomes:read',
@@ -370,6 +379,7 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Mutation.creditGrantCreate': 'credits:write',
   'Mutation.creditGrantRefund': 'credits:write',
   'Mutation.creditTransfer': 'credits:write',
+  'Mutation.creditPrepaidSet': 'credits:write',
   'Mutation.creditRechargeSet': 'credits:write',
   'Mutation.budgetCreate': 'budgets:write',
   'Mutation.budgetChange': 'budgets:write',
@@ -389,8 +399,10 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Mutation.outcomeSampleAuditStart': 'outcomes:decide',
   'Mutation.outcomeSampleAuditFinish': 'outcomes:decide',
   'Mutation.outcomeSimulationStart': 'pricing:write',
+  'Mutation.outcomeSimulationCancel': 'pricing:write',
   'Subscription.spendAlertTriggered': 'alerts:read',
   'Subscription.simulationProgress': 'pricing:read',
+  'Subscription.outcomeSimulationProgress': 'pricing:read',
 };
 
 /** Permissions that open no field: /v1/check, /v1/authorize, /v1/settle and /v1/void ask for them. */
@@ -582,9 +594,11 @@ describe('webhook schemas', () => {
 
   test('there is one for each message type', () => {
     expect(files.sort()).toEqual([
+      'budget.exceeded.v1.json',
       'credits.low.v1.json',
       'invoice.issued.v1.json',
       'outcome_rule.anomaly.v1.json',
+      'outcome_rule.cap_exceeded.v1.json',
       'spend_alert.triggered.v1.json',
     ]);
   });
@@ -602,13 +616,21 @@ describe('webhook schemas', () => {
       publishedAt: new Date('2026-10-01T00:00:00Z'),
       terms: {
         anomaly: { factor: '2', leastClaims: 1 },
+        caps: [{ mode: 'SOFT', per: 'PERIOD', count: '1', amount: null }],
         prices: [{ name: 'Each', currency: 'USD', pattern: {}, terms: perMillion('1') }],
       },
     });
     product.setClock(now);
     await services.webhooks.createEndpoint(scope(), {
       url: 'https://example.com/hook',
-      eventTypes: ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly', 'credits.low'],
+      eventTypes: [
+        'spend_alert.triggered',
+        'invoice.issued',
+        'outcome_rule.anomaly',
+        'outcome_rule.cap_exceeded',
+        'credits.low',
+        'budget.exceeded',
+      ],
       idempotencyKey: randomUUID(),
     });
     await services.credits.setRecharge(scope(), {
@@ -617,6 +639,7 @@ describe('webhook schemas', () => {
       amount: '50',
       idempotencyKey: randomUUID(),
     });
+    await aBudget(product, { tenantId, amount: '1', mode: 'SOFT', per: 'MONTH' });
     await services.alerts.create(
       scope(),
       { name: 'a "name"', budget: '1', thresholds: [{ percent: '50' }], idempotencyKey: randomUUID() },
@@ -634,6 +657,7 @@ describe('webhook schemas', () => {
       { keyId: 'key_of_a_test', isDryRun: false },
     );
     await rate(product, tenantId);
+    await services.budgets.fold(scope());
     const drafts = await services.invoicing.list(scope(), { first: 10 });
     const draft = drafts.find(({ periodEnd }) => periodEnd <= now);
     await services.invoicing.issue(scope(), {
@@ -643,9 +667,11 @@ describe('webhook schemas', () => {
     });
     const deliveries = await inTransaction(scope(), () => services.webhooks.deliveries(scope(), { first: 10 }));
     expect(deliveries.map(delivery => delivery.eventType).sort()).toEqual([
+      'budget.exceeded',
       'credits.low',
       'invoice.issued',
       'outcome_rule.anomaly',
+      'outcome_rule.cap_exceeded',
       'spend_alert.triggered',
     ]);
 

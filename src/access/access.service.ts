@@ -140,6 +140,22 @@ export class AccessService {
     return inTransaction(scope, tx => findPage(tx.em, ApiKey, {}, args));
   }
 
+  /** Whether there is a key with this id, revoked ones too, of the scope's tenant or of one below it. */
+  async isHereOrBelow(scope: Scope, id: string): Promise<boolean> {
+    if (!isId(id, 'key')) {
+      return false;
+    }
+
+    return inTransaction(scope, async ({ em }) => {
+      // The id opens the one row, where its tenant is one that this one sees.
+      await em.execute(`set local app.key_id = '${id}'`);
+      const key = await em.findOne(ApiKey, { id }, { filters: { tenant: false } });
+      await em.execute("set local app.key_id = ''");
+
+      return key !== null;
+    });
+  }
+
   /**
    * Who the presented key is, or null when it is none of ours, expired or revoked. The scope has no tenant yet: the
    * digest alone opens the row. Answers are reused for a second.

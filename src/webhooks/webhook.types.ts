@@ -136,7 +136,8 @@ export class WebhookEndpointCreateInput {
   url!: string;
 
   @Field(() => [String], {
-    description: 'The message types to post: spend_alert.triggered, invoice.issued, outcome_rule.anomaly, credits.low.',
+    description:
+      'The message types to post: spend_alert.triggered, invoice.issued, outcome_rule.anomaly, outcome_rule.cap_exceeded, credits.low, budget.exceeded.',
   })
   eventTypes!: string[];
 }

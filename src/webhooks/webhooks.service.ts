@@ -18,7 +18,14 @@ import { newWebhookSecret, signMessage } from './signature.js';
 import { WebhookAttempt, WebhookDelivery, WebhookEndpoint } from './webhook.entity.js';
 
 /** What leaves the house; each type has a JSON Schema in `schema/webhooks/`. */
-const WEBHOOK_EVENT_TYPES = ['spend_alert.triggered', 'invoice.issued', 'outcome_rule.anomaly', 'credits.low'] as const;
+const WEBHOOK_EVENT_TYPES = [
+  'spend_alert.triggered',
+  'invoice.issued',
+  'outcome_rule.anomaly',
+  'outcome_rule.cap_exceeded',
+  'credits.low',
+  'budget.exceeded',
+] as const;
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number];
 
 export interface WebhookEndpointCreate {

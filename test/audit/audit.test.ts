@@ -634,6 +634,12 @@ describe('each mutation of the API', () => {
       'credit_entry',
     );
     await call(
+      'creditPrepaidSet',
+      { ...key(), tenantId: tenant.id, isPrepaid: true },
+      ['credit_prepaid.set'],
+      'credit_prepaid',
+    );
+    await call(
       'creditRechargeSet',
       { ...key(), tenantId: tenant.id, unit: 'USD', below: '20', amount: '50' },
       ['credit_recharge.set', 'credits.low'],
@@ -833,7 +839,7 @@ describe('each mutation of the API', () => {
       ['outcome_sample_audit.finished'],
       'outcome_sample_audit',
     );
-    await call(
+    const { outcomeSimulation } = await call(
       'outcomeSimulationStart',
       {
         ...key(),
@@ -842,6 +848,13 @@ describe('each mutation of the API', () => {
         until: '2026-12-01T00:00:00Z',
       },
       ['outcome_simulation.started'],
+      'outcome_simulation',
+      'outcomeSimulation { id }',
+    );
+    await call(
+      'outcomeSimulationCancel',
+      { outcomeSimulationId: outcomeSimulation.id },
+      ['outcome_simulation.cancelled'],
       'outcome_simulation',
     );
 

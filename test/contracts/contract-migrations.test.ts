@@ -247,6 +247,7 @@ describe('a migration of contracts', () => {
         outcomeSimulations: [],
         expiredHolds: [],
         waitingEntries: [],
+        exceededBudgets: [],
         expiredCredits: [],
         moves,
         now,
