@@ -1,7 +1,6 @@
-import { type Decimal, decimal, formatDecimal, ZERO } from '../money/index.js';
-import { inLineage, query, type Scope } from '../platform/index.js';
+import { type Decimal, decimal, formatDecimal } from '../money/index.js';
+import { query, type Scope } from '../platform/index.js';
 import type { HeldPartJson, HoldState } from './budget.entity.js';
-import { leaveEntries, type LimitEntry } from './limit.queries.js';
 
 /** A hold as it stands. */
 export interface StoredHold {
@@ -21,19 +20,6 @@ type HoldRow = Omit<StoredHold, 'amount' | 'actual' | 'overrun'> & {
   readonly overrun: string;
 };
 
-const COLUMNS = `id, state, currency, amount::text, parts, expires_at as "expiresAt", actual::text, overrun::text`;
-
-/** Holds of the tenant by their ids, locked in the order of their ids: nobody ends one meanwhile. */
-export async function lockHolds(tx: Scope, ids: readonly string[]): Promise<Map<string, StoredHold>> {
-  const rows = await query<HoldRow>(
-    tx,
-    `select ${COLUMNS} from hold where tenant_id = $1 and id = any ($2::text[]) order by id for update`,
-    [tx.tenantId, ids],
-  );
-
-  return new Map(rows.map(row => [row.id, holdOf(row)]));
-}
-
 /** The ids of holds of the tenant that have outlived their time, the first of them. */
 export async function holdsToExpire(tx: Scope, most: number): Promise<string[]> {
   const rows = await query<{ id: string }>(
@@ -45,53 +31,87 @@ export async function holdsToExpire(tx: Scope, most: number): Promise<string[]> 
   return rows.map(({ id }) => id);
 }
 
-/** How a hold ends. */
-export interface HoldEnd {
-  readonly hold: StoredHold;
-  readonly state: HoldState;
-  /** What the usage that settled it came to; null for none. */
-  readonly actual: Decimal | null;
+/** What a call came to, by the usage that settles its hold. */
+export interface CameTo {
+  readonly holdId: string;
+  /** What has a price. */
+  readonly known: Decimal;
+  /** Whether a part of it has none: then it came to what was held, at least. */
   readonly isUnpriced: boolean;
 }
 
+/** Ends holds with what they came to: of several for one hold the first counts, and what was settled before stays. */
+export async function settleHolds(tx: Scope, settlings: readonly CameTo[]): Promise<Map<string, EndedHold>> {
+  const first = new Map(settlings.toReversed().map(settling => [settling.holdId, settling]));
+
+  return endHolds(tx, 'SETTLED', [...first.keys()], [...first.values()]);
+}
+
+/** Ends holds with nothing: those that have ended stay as they are. */
+export async function dropHolds(
+  tx: Scope,
+  state: 'VOIDED' | 'EXPIRED',
+  ids: readonly string[],
+): Promise<Map<string, EndedHold>> {
+  return endHolds(tx, state, ids, []);
+}
+
+/** A hold as it stands, and whether it is this statement that has said what it came to. */
+export interface EndedHold extends StoredHold {
+  readonly isNew: boolean;
+}
+
 /**
- * Ends holds that are locked: what they have taken is given back to the windows, and where the usage has no price what was
- * held counts as used. `lineage` is that of the tenant.
+ * Ends holds of the tenant, in one statement: locks them in the order of their ids, so nobody ends one meanwhile, and gives
+ * what they have taken back to its windows. In a lineage that has those in sight. Answers with all that there are.
  */
-export async function endHolds(tx: Scope, lineage: readonly string[], ends: readonly HoldEnd[]): Promise<StoredHold[]> {
-  const rows = await query<HoldRow>(
+async function endHolds(
+  tx: Scope,
+  state: HoldState,
+  ids: readonly string[],
+  settlings: readonly CameTo[],
+): Promise<Map<string, EndedHold>> {
+  const rows = await query<HoldRow & { readonly isNew: boolean }>(
     tx,
-    `update hold h set state = e.state, ended_at = coalesce(h.ended_at, $3), actual = e.actual,
-       overrun = greatest(0, coalesce(e.actual, 0) - case when e.state = 'SETTLED' then h.amount else 0 end),
-       is_unpriced = e.is_unpriced
-     from unnest($2::text[], $4::text[], $5::numeric[], $6::boolean[]) as e (id, state, actual, is_unpriced)
-     where h.tenant_id = $1 and h.id = e.id
-     returning h.id, h.state, h.currency, h.amount::text, h.parts, h.expires_at as "expiresAt", h.actual::text,
-       h.overrun::text`,
+    `with locked as materialized (
+       select id, state, currency, amount, parts, expires_at, actual, overrun, ended_at from hold
+       where tenant_id = $1 and id = any ($2::text[]) order by id for update
+     ), given as (
+       select * from unnest($5::text[], $6::numeric[], $7::boolean[]) as g (id, known, is_unpriced)
+     ), coming as (
+       select l.id, l.state, l.amount, l.parts, l.ended_at, case when l.state = 'HELD' then $4::text else l.state end as next,
+         g.is_unpriced,
+         case when g.is_unpriced then greatest(g.known, l.amount) else g.known end as came_to
+       from locked l left join given g using (id)
+       where case when $4::text = 'SETTLED' then l.actual is null else l.state = 'HELD' end
+     ), ended as (
+       update hold h set state = c.next, ended_at = coalesce(c.ended_at, $3), actual = c.came_to,
+         overrun = greatest(0, coalesce(c.came_to, 0) - case when c.next = 'SETTLED' then c.amount else 0 end),
+         is_unpriced = coalesce(c.is_unpriced, false)
+       from coming c where h.tenant_id = $1 and h.id = c.id
+       returning h.id, h.state, h.actual, h.overrun
+     ), left_behind as (
+       insert into limit_entry (tenant_id, limit_id, start, used, held, created_at)
+       select part->>'tenantId', part->>'limitId', (part->>'windowStart')::timestamptz, 0, -(part->>'amount')::numeric, $3
+       from coming c cross join lateral jsonb_array_elements(c.parts) as part
+       where c.state = 'HELD' and (part->>'amount')::numeric <> 0
+     )
+     select id, coalesce(e.state, l.state) as state, l.currency, l.amount::text, l.parts, l.expires_at as "expiresAt",
+       coalesce(e.actual, l.actual)::text as actual, coalesce(e.overrun, l.overrun)::text as overrun,
+       e.id is not null as "isNew"
+     from locked l left join ended e using (id)`,
     [
       tx.tenantId,
-      ends.map(({ hold }) => hold.id),
+      ids,
       tx.now,
-      ends.map(({ state }) => state),
-      ends.map(({ actual }) => actual && formatDecimal(actual)),
-      ends.map(({ isUnpriced }) => isUnpriced),
+      state,
+      settlings.map(({ holdId }) => holdId),
+      settlings.map(({ known }) => formatDecimal(known)),
+      settlings.map(({ isUnpriced }) => isUnpriced),
     ],
   );
-  const entries = ends.flatMap(({ hold, isUnpriced }) =>
-    hold.parts.flatMap((part): LimitEntry[] => {
-      const held = hold.state === 'HELD' ? decimal(part.amount).negated() : ZERO;
-      const used = isUnpriced ? decimal(part.amount) : ZERO;
-      const place = { tenantId: part.tenantId, limitId: part.limitId, windowStart: new Date(part.windowStart) };
 
-      return held.isZero() && used.isZero() ? [] : [{ ...place, held, used }];
-    }),
-  );
-
-  if (entries.length > 0) {
-    await inLineage(tx, lineage, own => leaveEntries(own, entries));
-  }
-
-  return rows.map(holdOf);
+  return new Map(rows.map(({ isNew, ...row }) => [row.id, { ...holdOf(row), isNew }]));
 }
 
 function holdOf({ amount, actual, overrun, ...row }: HoldRow): StoredHold {

@@ -7,6 +7,7 @@ import {
   GroupCommit,
   inLineage,
   inTransaction,
+  inTurn,
   newId,
   type Scope,
 } from '../platform/index.js';
@@ -56,7 +57,8 @@ export class HoldsService {
   readonly #authorizing = new GroupCommit((asks: readonly Ask[]) => this.#authorizeTogether(asks));
   /** Calls of prepaid tenants go by themselves: only they wait for whoever moves credits. */
   readonly #authorizingPrepaid = new GroupCommit((asks: readonly Ask[]) => this.#authorizeTogether(asks));
-  readonly #checking = new GroupCommit((asks: readonly Question[]) => this.#checkTogether(asks));
+  /** Checks wait for nobody, so two goes of them may be under way. */
+  readonly #checking = new GroupCommit((asks: readonly Question[]) => this.#checkTogether(asks), inTurn(2));
 
   constructor(
     private readonly tenants: TenantsService,

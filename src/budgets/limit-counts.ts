@@ -21,6 +21,11 @@ export class LimitCounts implements UsageCounts {
     private readonly cover: CreditCover,
   ) {}
 
+  async ready(scope: Scope): Promise<void> {
+    await this.plans.of(scope);
+    await this.pricer.ready(scope);
+  }
+
   async count(tx: Scope, fresh: readonly MeasuredItem[], keyId: string): Promise<void> {
     const lineage = (await this.tenants.lineage(tx, tx.tenantId)) ?? [];
     const counted = fresh.filter(({ measures }) => measures.length > 0);

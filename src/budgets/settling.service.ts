@@ -1,10 +1,19 @@
-import { type Decimal, sum } from '../money/index.js';
-import { DomainError, ErrorCode, GroupCommit, inTransaction, isId, type Scope, scopeFor } from '../platform/index.js';
+import { decimal, sum, ZERO } from '../money/index.js';
+import { DomainError, ErrorCode, GroupCommit, inLineage, isId, type Scope, scopeFor } from '../platform/index.js';
 import type { UsagePricer } from '../rating/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import type { MeasuredBatch, MeasuredItem, UsageReceipt, UsageService } from '../usage/index.js';
 import type { AskedBy } from './deciding.js';
-import { endHolds, type HoldEnd, holdsToExpire, lockHolds, type StoredHold } from './hold.queries.js';
+import {
+  type CameTo,
+  dropHolds,
+  type EndedHold,
+  holdsToExpire,
+  settleHolds,
+  type StoredHold,
+} from './hold.queries.js';
+import { leaveEntries, limitsNamed } from './limit.queries.js';
+import { shareOf, type Use } from './limit.rules.js';
 
 /** What a call has used in the end. */
 export interface SettleRequest {
@@ -32,7 +41,11 @@ const EXPIRED_AT_A_TIME = 500;
 
 /** Ends holds: with what was used, with nothing, or by their time. */
 export class SettlingService {
-  readonly #settling = new GroupCommit((asks: readonly Ask[]) => this.#settleTogether(asks));
+  /** Those of one tenant go together: they wait for the same buckets. */
+  readonly #settling = new GroupCommit(
+    (asks: readonly Ask[]) => this.#settleTogether(asks),
+    ({ tenantId }) => tenantId,
+  );
 
   constructor(
     private readonly tenants: TenantsService,
@@ -72,40 +85,31 @@ export class SettlingService {
 
   /** Gives everything back. A hold that has ended stays as it is. */
   async void(scope: Scope, holdId: string): Promise<StoredHold> {
-    return inTransaction(scope, async tx => {
-      const hold = isId(holdId, 'hld') ? (await lockHolds(tx, [holdId])).get(holdId) : null;
+    const lineage = await this.tenants.lineage(scope, scope.tenantId);
+    const known = isId(holdId, 'hld')
+      ? await inLineage(scope, lineage ?? [], tx => dropHolds(tx, 'VOIDED', [holdId]))
+      : null;
+    const hold = known?.get(holdId);
 
-      if (!hold) {
-        throw DomainError.notFound('hold', holdId.slice(0, 40), ['holdId']);
-      }
+    if (!hold) {
+      throw DomainError.notFound('hold', holdId.slice(0, 40), ['holdId']);
+    }
 
-      const [ended] =
-        hold.state === 'HELD'
-          ? await this.#end(tx, [{ hold, state: 'VOIDED', actual: null, isUnpriced: false }])
-          : [hold];
-
-      return ended ?? hold;
-    });
+    return hold;
   }
 
   /** Ends the holds of the scope's tenant whose time is over. Runs twice: what has ended stays as it is. */
   async expire(scope: Scope): Promise<void> {
+    const lineage = await this.tenants.lineage(scope, scope.tenantId);
+
     for (let isLeft = true; isLeft;) {
-      isLeft = await inTransaction(scope, async tx => {
+      isLeft = await inLineage(scope, lineage ?? [], async tx => {
         const ids = await holdsToExpire(tx, EXPIRED_AT_A_TIME);
-        const holds = [...(await lockHolds(tx, ids)).values()].filter(({ state }) => state === 'HELD');
-        await this.#end(
-          tx,
-          holds.map(hold => ({ hold, state: 'EXPIRED', actual: null, isUnpriced: false })),
-        );
+        await dropHolds(tx, 'EXPIRED', ids);
 
         return ids.length === EXPIRED_AT_A_TIME;
       });
     }
-  }
-
-  async #end(tx: Scope, ends: readonly HoldEnd[]): Promise<StoredHold[]> {
-    return ends.length === 0 ? [] : endHolds(tx, (await this.tenants.lineage(tx, tx.tenantId)) ?? [], ends);
   }
 
   async #settleTogether(asks: readonly Ask[]): Promise<readonly StoredHold[]> {
@@ -148,11 +152,19 @@ export class SettlingService {
   }
 
   async #settleOfTenant(tx: Scope, asks: readonly Ask[], settled: Map<Ask, StoredHold>): Promise<void> {
-    const holds = await lockHolds(
+    const settlings: (CameTo & { readonly use: Use })[] = [];
+    const lineage = (await this.tenants.lineage(tx, tx.tenantId)) ?? [];
+
+    for (const ask of asks) {
+      settlings.push(await this.#cameTo(tx, lineage, ask));
+    }
+
+    const holds = await settleHolds(tx, settlings);
+    await this.#countUnpriced(
       tx,
-      asks.map(({ holdId }) => holdId),
+      settlings.filter(({ isUnpriced }) => isUnpriced),
+      holds,
     );
-    const ends = new Map<string, HoldEnd>();
 
     for (const ask of asks) {
       const hold = holds.get(ask.holdId);
@@ -161,38 +173,64 @@ export class SettlingService {
         throw DomainError.notFound('hold', ask.holdId, ['holdId']);
       }
 
-      // The first that settles a hold says what it came to.
-      if (hold.actual === null && !ends.has(hold.id)) {
-        const { actual, isUnpriced } = await this.#actualOf(tx, hold, itemsOf(ask));
-        ends.set(hold.id, { hold, state: hold.state === 'HELD' ? 'SETTLED' : hold.state, actual, isUnpriced });
-      }
-    }
-
-    const ended = new Map((await this.#end(tx, [...ends.values()])).map(hold => [hold.id, hold]));
-
-    for (const ask of asks) {
-      const hold = ended.get(ask.holdId) ?? holds.get(ask.holdId);
-
-      if (hold) {
-        settled.set(ask, hold);
-      }
+      settled.set(ask, hold);
     }
   }
 
-  /** What the events come to; where one has no price, at least what was held. */
-  async #actualOf(
-    tx: Scope,
-    hold: StoredHold,
-    items: readonly MeasuredItem[],
-  ): Promise<{ readonly actual: Decimal; readonly isUnpriced: boolean }> {
-    const { parts } = await this.pricer.price(
+  async #cameTo(tx: Scope, lineage: readonly string[], ask: Ask): Promise<CameTo & { readonly use: Use }> {
+    const { currency, parts } = await this.pricer.price(
       tx,
-      items.flatMap(({ measures }) => measures),
+      itemsOf(ask).flatMap(({ measures }) => measures),
     );
-    const isUnpriced = parts.some(({ amount }) => amount === null);
-    const known = sum(parts.flatMap(({ amount }) => amount ?? []));
+    const priced = parts.map(part => ({ ...part, amount: part.amount ?? ZERO }));
 
-    return { isUnpriced, actual: isUnpriced && known.lt(hold.amount) ? hold.amount : known };
+    return {
+      holdId: ask.holdId,
+      known: sum(priced.map(({ amount }) => amount)),
+      isUnpriced: parts.some(({ amount }) => amount === null),
+      use: { lineage, keyId: ask.by.keyId, currency: currency ?? '', parts: priced },
+    };
+  }
+
+  /** Where usage has no price it counts as what was held for it, beyond what of it is counted by its price. */
+  async #countUnpriced(
+    tx: Scope,
+    settlings: readonly (CameTo & { readonly use: Use })[],
+    holds: ReadonlyMap<string, EndedHold>,
+  ): Promise<void> {
+    const counted = new Set<string>();
+    const held = settlings.flatMap(({ holdId, use }) => {
+      const hold = holds.get(holdId);
+
+      if (!hold?.isNew || counted.has(holdId)) {
+        return [];
+      }
+
+      counted.add(holdId);
+
+      return hold.parts.map(part => ({ use, part }));
+    });
+
+    if (held.length === 0) {
+      return;
+    }
+
+    // Of the parts of holds, those of budgets are in money.
+    const budgets = await limitsNamed(
+      tx,
+      held.map(({ part: { tenantId, limitId } }) => ({ tenantId, id: limitId })),
+    );
+    const byName = new Map(budgets.map(limit => [`${limit.ownerId} ${limit.id}`, limit]));
+    await leaveEntries(
+      tx,
+      held.flatMap(({ use, part: { tenantId, limitId, windowStart, amount } }) => {
+        const limit = byName.get(`${tenantId} ${limitId}`);
+        const share = limit?.currency === use.currency ? shareOf(limit, use) : null;
+        const used = limit ? decimal(decimal(amount).minus(share ?? ZERO)) : ZERO;
+
+        return used.gt(0) ? [{ tenantId, limitId, windowStart: new Date(windowStart), used, held: ZERO }] : [];
+      }),
+    );
   }
 }
 

@@ -10,38 +10,41 @@ interface Waiting<Ask, Answer> {
  * stays with the transaction. When a go fails, each of its asks is tried once by itself, so that none fails for another.
  */
 export class GroupCommit<Ask, Answer> {
-  #waiting: Waiting<Ask, Answer>[] = [];
-  #isBusy = false;
+  /** What waits in the lanes that are busy: one go of each lane at a time. */
+  readonly #lanes = new Map<string, Waiting<Ask, Answer>[]>();
 
-  /** `work` answers every ask, in their order. */
+  /**
+   * `work` answers every ask, in their order. Asks of different lanes go at the same time, by themselves: those that need
+   * not wait for the same rows.
+   */
   constructor(
     private readonly work: (asks: readonly Ask[]) => Promise<readonly Answer[]>,
+    private readonly laneOf: (ask: Ask) => string = () => '',
     private readonly most = 256,
   ) {}
 
   /** The answer to one ask, from a go that it may share with others. */
   async do(ask: Ask): Promise<Answer> {
-    const answer = new Promise<Answer>((resolve, reject) => {
-      this.#waiting.push({ ask, resolve, reject });
+    return new Promise<Answer>((resolve, reject) => {
+      const name = this.laneOf(ask);
+      const lane = this.#lanes.get(name);
+
+      if (lane) {
+        lane.push({ ask, resolve, reject });
+      } else {
+        const waiting = [{ ask, resolve, reject }];
+        this.#lanes.set(name, waiting);
+        void this.#go(name, waiting);
+      }
     });
-
-    if (!this.#isBusy) {
-      void this.#go();
-    }
-
-    return answer;
   }
 
-  async #go(): Promise<void> {
-    this.#isBusy = true;
-
-    while (this.#waiting.length > 0) {
-      const together = this.#waiting.slice(0, this.most);
-      this.#waiting = this.#waiting.slice(this.most);
-      await this.#doTogether(together);
+  async #go(name: string, waiting: Waiting<Ask, Answer>[]): Promise<void> {
+    while (waiting.length > 0) {
+      await this.#doTogether(waiting.splice(0, this.most));
     }
 
-    this.#isBusy = false;
+    this.#lanes.delete(name);
   }
 
   async #doTogether(together: readonly Waiting<Ask, Answer>[]): Promise<void> {
@@ -58,4 +61,11 @@ export class GroupCommit<Ask, Answer> {
       }
     }
   }
+}
+
+/** Names so many lanes, one after the other, for asks that may go in any. */
+export function inTurn(lanes: number): () => string {
+  let asked = 0;
+
+  return () => String(asked++ % lanes);
 }

@@ -22,7 +22,7 @@ export { createLog, type Logger } from './log.js';
 export { createOrm, DecimalColumn, tenantFilter } from './orm.js';
 export { announce, OutboxRelay, UNASKED, type Acknowledge, type Fact } from './outbox.js';
 export { postgresPubSub, redisPubSub, type PubSub } from './pubsub.js';
-export { GroupCommit } from './group-commit.js';
+export { GroupCommit, inTurn } from './group-commit.js';
 export { Remembered } from './remembered.js';
 export { asTenant, inLineage, inTransaction, scopeFor, type Actor, type Scope } from './scope.js';
 export { Secrets } from './secrets.js';

@@ -4,12 +4,15 @@ interface Entry<Value> {
   readonly reading: Promise<Value>;
   /** Set once it is read. */
   value: { readonly read: Value } | null;
+  /** Whoever asks when it is this old has it read anew meanwhile; the first of them does. */
+  agesAfterMs: number;
 }
 
 /**
  * Values that are read anew when they are a while old, and by one for all who ask at the same time: however many wait, the
- * database is asked once. Who asks from within a transaction waits for nobody, for what it would wait for may be waiting for
- * its connection.
+ * database is asked once. What is asked for all the time is read anew before it is too old, so that nobody waits for it, and
+ * each at a moment of its own, so that not all are at once. Who asks from within a transaction waits for nobody, for what it
+ * would wait for may be waiting for its connection.
  */
 export class Remembered<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
@@ -22,10 +25,16 @@ export class Remembered<Value> {
   /** The value of a key, of at most so long before `now`; `read` when there is none. */
   async of(key: string, now: Date, isAlone: boolean, read: () => Promise<Value>): Promise<Value> {
     const known = this.#entries.get(key);
-
     // A clock that was set back is no reason to remember for ever.
-    if (known && Math.abs(now.getTime() - known.readAt) < this.freshMs) {
+    const age = known ? Math.abs(now.getTime() - known.readAt) : this.freshMs;
+
+    if (known && age < this.freshMs) {
       if (known.value) {
+        if (!isAlone && age >= known.agesAfterMs) {
+          known.agesAfterMs = this.freshMs;
+          void this.#readAnew(key, known, now, read);
+        }
+
         return known.value.read;
       }
 
@@ -38,13 +47,7 @@ export class Remembered<Value> {
   }
 
   async #read(key: string, now: Date, read: () => Promise<Value>): Promise<Value> {
-    const entry: Entry<Value> = { readAt: now.getTime(), reading: read(), value: null };
-
-    if (this.#entries.size >= this.most) {
-      this.#entries.clear();
-    }
-
-    this.#entries.set(key, entry);
+    const entry = this.#keep(key, now, read());
 
     try {
       const value = await entry.reading;
@@ -58,5 +61,30 @@ export class Remembered<Value> {
 
       throw error;
     }
+  }
+
+  /** For the next who ask. When it fails, what is known is used as long as it may be, and whoever reads then is told. */
+  async #readAnew(key: string, known: Entry<Value>, now: Date, read: () => Promise<Value>): Promise<void> {
+    const value = await read().then(
+      got => ({ read: got }),
+      () => null,
+    );
+
+    if (value && this.#entries.get(key) === known) {
+      this.#keep(key, now, known.reading).value = value;
+    }
+  }
+
+  #keep(key: string, now: Date, reading: Promise<Value>): Entry<Value> {
+    const agesAfterMs = this.freshMs * (0.5 + Math.random() * 0.4);
+    const entry: Entry<Value> = { readAt: now.getTime(), reading, value: null, agesAfterMs };
+
+    if (this.#entries.size >= this.most) {
+      this.#entries.clear();
+    }
+
+    this.#entries.set(key, entry);
+
+    return entry;
   }
 }

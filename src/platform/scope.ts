@@ -15,6 +15,8 @@ export interface Scope {
   readonly actor: Actor;
   readonly now: Date;
   readonly requestId: string;
+  /** Within `inLineage`: the tenants in sight of it, as Postgres is told. */
+  readonly lineage?: string | undefined;
 }
 
 /**
@@ -23,21 +25,31 @@ export interface Scope {
  */
 export async function inTransaction<T>(scope: Scope, work: (tx: Scope) => Promise<T>): Promise<T> {
   if (scope.em.isInTransaction()) {
-    if (scope.em.getFilterParams<{ tenantId?: string }>('tenant')?.tenantId !== scope.tenantId) {
-      throw new TypeError(`a transaction of another tenant cannot be joined as ${scope.tenantId}; use asTenant`);
-    }
+    refuseOther(scope);
 
     return work(scope);
   }
 
+  return begin(scope, null, work);
+}
+
+/** A transaction of its own, which is told in one go whose it is and which lineage it sees. */
+async function begin<T>(scope: Scope, lineage: string | null, work: (tx: Scope) => Promise<T>): Promise<T> {
   const fork = scope.em.fork();
   fork.setFilterParams('tenant', { tenantId: scope.tenantId });
 
   return fork.transactional(async em => {
-    await setTenant(em as EntityManager, scope.tenantId);
+    const told = lineage === null ? '' : `; ${lineageSql(lineage)}`;
+    await em.execute(`${tenantSql(scope.tenantId)}${told}`);
 
-    return work({ ...scope, em: em as EntityManager });
+    return work({ ...scope, em: em as EntityManager, lineage: lineage ?? undefined });
   });
+}
+
+function refuseOther({ em, tenantId }: Scope): void {
+  if (em.getFilterParams<{ tenantId?: string }>('tenant')?.tenantId !== tenantId) {
+    throw new TypeError(`a transaction of another tenant cannot be joined as ${tenantId}; use asTenant`);
+  }
 }
 
 /**
@@ -54,7 +66,7 @@ export async function asTenant<T>(tx: Scope, tenantId: string, work: (tx: Scope)
   // `clear` keeps this tenant's entities out of the other's identity map; the fork stays on the same connection.
   const em = tx.em.fork({ clear: true, keepTransactionContext: true }) as EntityManager;
   em.setFilterParams('tenant', { tenantId });
-  await setTenant(em, tenantId);
+  await em.execute(tenantSql(tenantId));
 
   try {
     const result = await work({ ...tx, em, tenantId });
@@ -63,7 +75,7 @@ export async function asTenant<T>(tx: Scope, tenantId: string, work: (tx: Scope)
     return result;
   } finally {
     // A failed statement has aborted the transaction, and then there is nothing to come back to.
-    await setTenant(em, tx.tenantId).catch(() => undefined);
+    await em.execute(tenantSql(tx.tenantId)).catch(() => undefined);
   }
 }
 
@@ -71,42 +83,58 @@ export async function asTenant<T>(tx: Scope, tenantId: string, work: (tx: Scope)
  * Runs `work` in one transaction that sees, of the tables that count limits, the rows of all these tenants and not only its
  * own: what a customer spends is counted against the budgets of those above it, which the customer may not see. Opens only
  * tables whose guard says so (`lineageMay` in the migrations). The caller has decided that the step is right, and tells
- * nobody what is not theirs.
+ * nobody what is not theirs. Within one that has all of them in sight it is that one.
  */
 export async function inLineage<T>(
   scope: Scope,
   tenantIds: Iterable<string>,
   work: (tx: Scope) => Promise<T>,
 ): Promise<T> {
-  const lineage = [...new Set(tenantIds)];
-  const unknown = lineage.find(id => !isId(id, 'ten'));
+  const ids = [...new Set(tenantIds)].sort();
+  const lineage = ids.join(' ');
 
-  if (unknown !== undefined) {
-    throw new TypeError(`not a tenant id: ${unknown}`);
+  if (!scope.em.isInTransaction()) {
+    return begin(scope, lineage, work);
   }
 
-  return inTransaction(scope, async tx => {
-    await tx.em.execute(`set local app.lineage = '${lineage.join(' ')}'`);
+  refuseOther(scope);
+  const inSight = new Set(scope.lineage?.split(' '));
 
-    try {
-      return await work(tx);
-    } finally {
-      // A failed statement has aborted the transaction, and then there is nothing to come back to.
-      await tx.em.execute("set local app.lineage = ''").catch(() => undefined);
-    }
-  });
+  if (ids.every(id => inSight.has(id))) {
+    return work(scope);
+  }
+
+  await scope.em.execute(lineageSql(lineage));
+
+  try {
+    return await work({ ...scope, lineage });
+  } finally {
+    // A failed statement has aborted the transaction, and then there is nothing to come back to.
+    await scope.em.execute(lineageSql(scope.lineage ?? '')).catch(() => undefined);
+  }
 }
 
 /**
  * The one place that tells Postgres which tenant a transaction is. `SET LOCAL`, because a value set by `set_config()`
  * does not travel to the shards of a distributed database (docs/adr/0002-tenancy.md) and a session-wide value would outlive us.
  */
-async function setTenant(em: EntityManager, tenantId: string): Promise<void> {
+function tenantSql(tenantId: string): string {
+  refuseNoId(tenantId);
+
+  return `set local app.tenant = '${tenantId}'`;
+}
+
+/** And which tenants besides, by their ids with a blank between them. */
+function lineageSql(lineage: string): string {
+  lineage.split(' ').filter(Boolean).forEach(refuseNoId);
+
+  return `set local app.lineage = '${lineage}'`;
+}
+
+function refuseNoId(tenantId: string): void {
   if (!isId(tenantId, 'ten')) {
     throw new TypeError(`not a tenant id: ${tenantId}`);
   }
-
-  await em.execute(`set local app.tenant = '${tenantId}'`);
 }
 
 /** The same scope for another tenant, outside of any transaction. The caller has checked that it may. */

@@ -16,6 +16,11 @@ export interface PricedPart {
 export class UsagePricer {
   constructor(private readonly live: LiveTerms) {}
 
+  /** Reads what prices the scope's tenant has, so that `price` need not within the second. */
+  async ready(scope: Scope): Promise<void> {
+    await this.live.known(scope);
+  }
+
   /** Prices what the scope's tenant used; the currency is that of its contract, null without one. */
   async price(
     scope: Scope,

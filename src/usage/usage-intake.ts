@@ -24,6 +24,9 @@ export interface UsageIntake {
 
 /** Who counts usage against limits: the room above that keeps budgets (wired in `services.ts`). */
 export interface UsageCounts {
+  /** Reads what `count` will want to know of the scope's tenant, before the transaction: in it others may wait for that. */
+  ready(scope: Scope): Promise<void>;
+
   /** Counts newly accepted events, in the transaction that accepts them: so limits are true as soon as it is committed. */
   count(tx: Scope, fresh: readonly MeasuredItem[], keyId: string): Promise<void>;
 }

@@ -3,10 +3,12 @@ import {
   announce,
   asTenant,
   DomainError,
+  inLineage,
   inTransaction,
   page,
   type PageArguments,
   type Scope,
+  scopeFor,
 } from '../platform/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import { contentOf } from './content-hash.js';
@@ -60,6 +62,8 @@ interface Counting {
 
 const noModel: ModelLookup = () => undefined;
 
+const NOTHING_COUNTED: UsageCounts = { ready: () => Promise.resolve(), count: () => Promise.resolve() };
+
 /** A batch that was read and measured; nothing of it is stored. */
 export interface MeasuredBatch {
   readonly byTenant: ReadonlyMap<string, readonly MeasuredItem[]>;
@@ -75,7 +79,7 @@ export class UsageService {
     private readonly tenants: TenantsService,
     private readonly catalog: CatalogService,
     private readonly intake: UsageIntake,
-    private readonly counts: UsageCounts = { count: () => Promise.resolve() },
+    private readonly counts: UsageCounts = NOTHING_COUNTED,
   ) {}
 
   /**
@@ -112,7 +116,17 @@ export class UsageService {
       // Tenants in id order: the one order in which every batch takes its locks.
       const tenantIds = [...byTenant.keys()].sort();
       const first = tenantIds[0] ?? scope.tenantId;
-      await inTransaction({ ...scope, tenantId: first }, async tx => {
+      const lineages: string[] = [];
+
+      for (const tenantId of tenantIds) {
+        lineages.push(...((await this.tenants.lineage(scope, tenantId)) ?? []));
+
+        if (!options.isDryRun) {
+          await this.counts.ready(scopeFor(scope, tenantId));
+        }
+      }
+
+      await inLineage(scopeFor(scope, first), lineages, async tx => {
         for (const tenantId of tenantIds) {
           await asTenant(tx, tenantId, async own => {
             const items = byTenant.get(tenantId) ?? [];
