@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { aKey, type Product } from '../support/product.js';
-import { aChain, aCustomer, asking, type Chain } from './support.js';
+import { aChain, aCustomer, asking, type Chain, windowsOf } from './support.js';
+import { aMeter } from '../support/builders.js';
 
 const NOW = new Date('2026-11-10T12:00:00Z');
 
@@ -101,6 +102,51 @@ describe('what a tenant was given holds for its calls', () => {
     expect((await authorize(1)).isAllowed).toBe(false);
     product.setClock(new Date('2026-11-11T00:00:01Z'));
     expect((await post('check', call(10))).isAllowed).toBe(true);
+  });
+
+  test('usage without a price counts in money as what was held, and in calls and units as what it is', async () => {
+    const { entitlementId: units } = await give('tokens', 'LIMIT', { amount: '100', per: 'DAY', mode: 'HARD' });
+    const { entitlementId: calls } = await give('calls', 'RATE', { calls: 10, per: 'DAY' });
+    const { entitlementId: open } = await give('open', 'CONCURRENCY', { most: 1 });
+    const money = async (meterId: string | null) =>
+      (
+        await product.app.services.budgets.create(product.scope(customerId), {
+          name: 'Day',
+          amount: '100',
+          currency: 'USD',
+          mode: 'HARD',
+          per: 'DAY',
+          countedTenantId: null,
+          keyId: null,
+          meterId,
+          model: null,
+          idempotencyKey: randomUUID(),
+        })
+      ).budget.id;
+    const [all, tokens] = [await money(null), await money(chain.meterId)];
+    const { hold } = await authorize(10);
+    // Counts the same events, and has no price.
+    await aMeter(product, { eventType: chain.eventType, valueProperty: 'seconds' });
+    later(3_000);
+    const event = used(4, { properties: { tokens: 4, seconds: 3, model: 'm' } });
+    const settle = () => post('settle', { holdId: hold.id, events: [event] });
+    const ended = {
+      hold: { id: hold.id, state: 'SETTLED', amount: '10', actual: '10', overrun: '0' },
+    };
+    expect(await settle()).toMatchObject(ended);
+    const windows = {
+      [all]: '10+0',
+      [tokens]: '10+0',
+      [units]: '4+0',
+      [calls]: '1+0',
+      [open]: '0+0',
+    };
+    expect(await windowsOf(product)).toEqual(windows);
+    expect(await settle()).toMatchObject(ended);
+    expect(await windowsOf(product)).toEqual(windows);
+    expect((await post('check', { ...call(1), properties: { tokens: 1, seconds: 1, model: 'm' } })).code).toBe(
+      'UNPRICED',
+    );
   });
 
   test('what is left of a window rolls over into the next, up to so much', async () => {
