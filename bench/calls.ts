@@ -7,17 +7,19 @@ import { aStage, median, percentile, type Stage } from './stage.js';
 
 const HELP = `Calls over HTTP: check, authorize with settle, and one hot budget against a bare guarded update.
 
-  npm run bench:calls -- [--seconds 10] [--rounds 3] [--callers 100]
+  npm run bench:calls -- [--seconds 10] [--rounds 3] [--callers 100] [--only check|settle|hot]
 
   --seconds  how long calls come at their rate
   --rounds   rounds of the hot budget; each is baseline, then product
-  --callers  callers at once of the hot budget`;
+  --callers  callers at once of the hot budget
+  --only     one of the three instead of all`;
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
     callers: { type: 'string', default: '100' },
+    only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -193,7 +195,7 @@ async function main(): Promise<void> {
     return;
   }
 
-  const [seconds, rounds, callers] = [Number(values.seconds), Number(values.rounds), Number(values.callers)];
+  const seconds = Number(values.seconds);
   const stage = await aStage({ worker: false });
   const agent = new Agent({ keepAlive: true, maxSockets: 256 });
   const post = poster(stage, agent);
@@ -201,13 +203,13 @@ async function main(): Promise<void> {
   try {
     const all = await customers(stage, '10000000');
     const tenantOf = (place: number): string => all[place % all.length]?.id ?? '';
-    await atRate(200, 3, async place => void (await post('check', call(tenantOf(place)))));
-    const checks = await atRate(
-      CHECKS_A_SECOND,
-      seconds,
-      async place => void (await post('check', call(tenantOf(place)))),
-    );
-    tell('check', checks, `at ${CHECKS_A_SECOND}/s`, 5);
+    const check = async (place: number): Promise<void> => void (await post('check', call(tenantOf(place))));
+    const isWanted = (part: string): boolean => values.only === undefined || values.only === part;
+
+    if (isWanted('check')) {
+      await atRate(200, 3, check);
+      tell('check', await atRate(CHECKS_A_SECOND, seconds, check), `at ${CHECKS_A_SECOND}/s`, 5);
+    }
 
     const both = async (place: number): Promise<void> => {
       const tenantId = tenantOf(place);
@@ -220,27 +222,39 @@ async function main(): Promise<void> {
       };
       await post('settle', { tenantId, holdId: (hold as { readonly id: string }).id, events: [event] });
     };
-    await atRate(50, 3, both);
-    tell('authorize + settle', await atRate(CALLS_A_SECOND, seconds, both), `at ${CALLS_A_SECOND}/s`, 15);
 
-    const bare: number[] = [];
-    const ours: number[] = [];
-
-    for (let round = 1; round <= rounds; round++) {
-      bare.push(await bareUpdates(stage.adminUrl, callers, HOT_CALLS));
-      ours.push(await hot(post, tenantOf(0), callers));
-      console.log(`round ${round}: guarded update ${rate(bare.at(-1))}, product ${rate(ours.at(-1))}`);
+    if (isWanted('settle')) {
+      await atRate(50, 3, both);
+      tell('authorize + settle', await atRate(CALLS_A_SECOND, seconds, both), `at ${CALLS_A_SECOND}/s`, 15);
     }
 
-    const ratio = median(ours.map((value, place) => value / (bare[place] ?? 1)));
-    console.log(
-      `${color.bold('one hot budget')}  ${callers} callers, 3 budgets over one another: ${color.bold(rate(median(ours)))} (median; target ≥ 500), bare guarded update of one row ${rate(median(bare))}, ratio ${color.bold(ratio.toFixed(2))}`,
-    );
+    if (isWanted('hot')) {
+      await tellHot(stage, post, tenantOf(0));
+    }
+
     await tellOverrun(stage);
   } finally {
     agent.destroy();
     await stage.close();
   }
+}
+
+/** Rounds of the hot budget, each after its baseline. */
+async function tellHot(stage: Stage, post: ReturnType<typeof poster>, tenantId: string): Promise<void> {
+  const [rounds, callers] = [Number(values.rounds), Number(values.callers)];
+  const bare: number[] = [];
+  const ours: number[] = [];
+
+  for (let round = 1; round <= rounds; round++) {
+    bare.push(await bareUpdates(stage.adminUrl, callers, HOT_CALLS));
+    ours.push(await hot(post, tenantId, callers));
+    console.log(`round ${round}: guarded update ${rate(bare.at(-1))}, product ${rate(ours.at(-1))}`);
+  }
+
+  const ratio = median(ours.map((value, place) => value / (bare[place] ?? 1)));
+  console.log(
+    `${color.bold('one hot budget')}  ${callers} callers, 3 budgets over one another: ${color.bold(rate(median(ours)))} (median; target ≥ 500), bare guarded update of one row ${rate(median(bare))}, ratio ${color.bold(ratio.toFixed(2))}`,
+  );
 }
 
 async function hot(post: ReturnType<typeof poster>, tenantId: string, callers: number): Promise<number> {

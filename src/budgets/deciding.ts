@@ -1,5 +1,5 @@
 import { decimal, type Decimal } from '../money/index.js';
-import { query, type Scope } from '../platform/index.js';
+import { preparedQuery, type Scope } from '../platform/index.js';
 import type { HoldState } from './budget.entity.js';
 import type { CreditCover } from './credit-cover.js';
 import { ALLOWED, type Decision, type LimitShown, refusal, shownTo } from './decision.rules.js';
@@ -195,7 +195,7 @@ function keyName({ tenantId, idempotencyKey }: Pick<NewHold, 'tenantId' | 'idemp
 }
 
 async function holdsByKey(tx: Scope, asks: readonly { readonly hold: KeyOfHold }[]): Promise<Map<string, KnownHold>> {
-  const rows = await query<{
+  const rows = await preparedQuery<{
     tenantId: string;
     idempotencyKey: string;
     id: string;

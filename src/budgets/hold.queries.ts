@@ -1,5 +1,5 @@
 import { type Decimal, decimal, formatDecimal } from '../money/index.js';
-import { query, type Scope } from '../platform/index.js';
+import { preparedQuery, query, type Scope } from '../platform/index.js';
 import type { HeldPartJson, HoldState } from './budget.entity.js';
 
 /** A hold as it stands. */
@@ -71,7 +71,7 @@ async function endHolds(
   ids: readonly string[],
   settlings: readonly CameTo[],
 ): Promise<Map<string, EndedHold>> {
-  const rows = await query<HoldRow & { readonly isNew: boolean }>(
+  const rows = await preparedQuery<HoldRow & { readonly isNew: boolean }>(
     tx,
     `with locked as materialized (
        select id, state, currency, amount, parts, expires_at, actual, overrun, ended_at from hold

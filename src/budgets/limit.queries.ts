@@ -1,5 +1,5 @@
 import { decimal, type Decimal, formatDecimal } from '../money/index.js';
-import { query, type Scope } from '../platform/index.js';
+import { preparedQuery, query, type Scope } from '../platform/index.js';
 import type { HeldPart, Standing } from './reserve.rules.js';
 import { windowName } from './reserve.rules.js';
 import type { Limit, LimitMode, LimitPer } from './limit.rules.js';
@@ -29,7 +29,7 @@ export interface LimitsAsked {
 
 /** The limits in force of these tenants, as they are raised for now. In a lineage that has them in sight. */
 export async function limitsOf(tx: Scope, { lineage, keyIds, now }: LimitsAsked): Promise<Limit[]> {
-  const rows = await query<BudgetRow>(
+  const rows = await preparedQuery<BudgetRow>(
     tx,
     `${LIVE_BUDGETS} and b.tenant_id = any ($2::text[])
        and (b.key_id is null or b.key_id = any ($3::text[]))
@@ -114,7 +114,7 @@ export async function lockWindows(tx: Scope, places: readonly WindowPlace[]): Pr
     locked = await lock(tx, named);
   }
 
-  const folded = await query<WindowRow>(
+  const folded = await preparedQuery<WindowRow>(
     tx,
     `with moved as (
        delete from limit_entry e using unnest($1::text[], $2::text[], $3::timestamptz[]) as w (tenant_id, limit_id, start)
@@ -133,7 +133,7 @@ export async function lockWindows(tx: Scope, places: readonly WindowPlace[]): Pr
 }
 
 async function lock(tx: Scope, named: readonly unknown[]): Promise<WindowRow[]> {
-  return query<WindowRow>(
+  return preparedQuery<WindowRow>(
     tx,
     `select tenant_id as "tenantId", limit_id as "limitId", start, used::text, held::text from limit_window
      where (tenant_id, limit_id, start) in (select * from unnest($1::text[], $2::text[], $3::timestamptz[]))
@@ -144,7 +144,7 @@ async function lock(tx: Scope, named: readonly unknown[]): Promise<WindowRow[]> 
 
 /** What windows have come to by now, with what waits to be counted into them; locks nothing. */
 export async function standingsOf(tx: Scope, places: readonly WindowPlace[]): Promise<Map<string, Standing>> {
-  const rows = await query<WindowRow>(
+  const rows = await preparedQuery<WindowRow>(
     tx,
     `select p.tenant_id as "tenantId", p.limit_id as "limitId", p.start,
        (coalesce(w.used, 0) + e.used)::text as used, (coalesce(w.held, 0) + e.held)::text as held
@@ -183,7 +183,7 @@ export async function leaveEntries(tx: Scope, entries: readonly LimitEntry[]): P
     return;
   }
 
-  await query(
+  await preparedQuery(
     tx,
     `insert into limit_entry (tenant_id, limit_id, start, used, held, created_at)
      select tenant_id, limit_id, start, used, held, $6
@@ -229,7 +229,7 @@ export async function keepHolds(
   holds: readonly NewHold[],
   windows: readonly (WindowPlace & { readonly held: Decimal })[],
 ): Promise<Set<string>> {
-  const rows = await query<{ id: string }>(
+  const rows = await preparedQuery<{ id: string }>(
     tx,
     `with kept as (
        insert into hold (tenant_id, id, key_id, idempotency_key, request_hash, currency, amount, parts, state, expires_at, created_at)

@@ -4,14 +4,7 @@ import type { UsagePricer } from '../rating/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import type { MeasuredBatch, MeasuredItem, UsageReceipt, UsageService } from '../usage/index.js';
 import type { AskedBy } from './deciding.js';
-import {
-  type CameTo,
-  dropHolds,
-  type EndedHold,
-  holdsToExpire,
-  settleHolds,
-  type StoredHold,
-} from './hold.queries.js';
+import { type CameTo, dropHolds, type EndedHold, holdsToExpire, settleHolds, type StoredHold } from './hold.queries.js';
 import { leaveEntries, limitsNamed } from './limit.queries.js';
 import { shareOf, type Use } from './limit.rules.js';
 

@@ -47,7 +47,7 @@ export class InvoicingService {
     private readonly tenants: TenantsService,
     private readonly rating: RatingService,
     private readonly webhooks: WebhooksService,
-    private readonly outcomes: Pick<OutcomesRating, 'rulesOf'>,
+    private readonly outcomes: Pick<OutcomesRating, 'rulesOf' | 'settle'>,
   ) {}
 
   /**
@@ -140,8 +140,13 @@ export class InvoicingService {
     });
   }
 
-  /** Issues a draft whose period has ended. A second call with the same key answers the first result. */
+  /**
+   * Issues a draft whose period has ended. A second call with the same key answers the first result. Outcomes that wait to be
+   * judged are judged first, chunk by chunk, as before every rating: one that is refused changes nothing but what was overdue.
+   */
   async issue(scope: Scope, input: InvoiceIssue): Promise<{ invoice: Invoice; replayed: boolean }> {
+    await this.outcomes.settle(scope);
+
     return inTransaction(scope, async tx => {
       await lockRating(tx);
       const { idempotencyKey, ...asked } = input;
@@ -164,9 +169,10 @@ export class InvoicingService {
   /**
    * Closes a period whose grace is over. Does nothing when the draft was issued meanwhile or is not due. One that holds
    * unpriced usage stays a draft until somebody prices it or accepts it, and is looked at again in ten minutes; one that
-   * came to nothing, in a day.
+   * came to nothing, in a day. Outcomes are judged first, as when one is issued.
    */
   async close(scope: Scope, invoiceId: string): Promise<void> {
+    await this.outcomes.settle(scope);
     await inTransaction(scope, async tx => {
       await lockRating(tx);
       const invoice = await tx.em.findOne(Invoice, { id: invoiceId });

@@ -239,8 +239,8 @@ export async function usageOfSubject(
   return query<SubjectUsage>(
     tx,
     `select v.meter_id as "meterId", v.dimensions, v.slot, sum(v.value)::text as quantity
-     from usage_value v join usage_event u on u.tenant_id = v.tenant_id and u.id = v.id and u.source = v.source
-     where v.tenant_id = $1 and v.time >= $2 and v.time < $3 and v.meter_id = any ($4::text[]) and u.subject = $5
+     from usage_value v
+     where v.tenant_id = $1 and v.time >= $2 and v.time < $3 and v.meter_id = any ($4::text[]) and v.subject = $5
      group by 1, 2, 3 order by 1, 2, 3`,
     [tx.tenantId, start, end, meterIds, subject],
   );

@@ -26,5 +26,5 @@ export { GroupCommit, inTurn } from './group-commit.js';
 export { Remembered } from './remembered.js';
 export { asTenant, inLineage, inTransaction, scopeFor, type Actor, type Scope } from './scope.js';
 export { Secrets } from './secrets.js';
-export { query } from './sql.js';
+export { preparedQuery, preparedTexts, query } from './sql.js';
 export { Watches } from './watches.js';

@@ -2,6 +2,7 @@ import { Type, type EntitySchema, type Dictionary } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { decimal, formatDecimal, type Decimal } from '../money/index.js';
+import { preparesStatements } from './sql.js';
 
 /**
  * An exact decimal in a `numeric` column. MikroORM's own decimal type compares through floats and so loses updates
@@ -51,7 +52,10 @@ export function createOrm(options: OrmOptions): MikroORM {
     entities: [...options.entities],
     pool: { min: 0, max: options.poolSize },
     // MikroORM keeps timestamps as raw text; ours come as dates in entities and plain SQL alike.
-    driverOptions: { types: new pg.TypeOverrides() },
+    driverOptions: {
+      types: new pg.TypeOverrides(),
+      onPoolCreated: (pool: pg.Pool) => void pool.on('connect', preparesStatements),
+    },
     // Every unit of work is a fork with its own tenant; the shared one is for nobody.
     allowGlobalContext: false,
     debug: false,

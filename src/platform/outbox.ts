@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from './log.js';
 import { inTransaction, type Scope } from './scope.js';
-import { query } from './sql.js';
+import { preparedQuery, query } from './sql.js';
 
 /** Something that happened in one tenant and that other rooms may act on. Written with the change itself. */
 export interface Fact {
@@ -18,7 +18,7 @@ export interface Fact {
 
 /** Writes a fact in the caller's transaction: it is told exactly if the change commits. */
 export async function announce(tx: Scope, topic: string, payload: Record<string, string> = {}): Promise<void> {
-  await query(tx, 'insert into outbox (tenant_id, topic, payload, created_at) values ($1, $2, $3, $4)', [
+  await preparedQuery(tx, 'insert into outbox (tenant_id, topic, payload, created_at) values ($1, $2, $3, $4)', [
     tx.tenantId,
     topic,
     JSON.stringify(payload),

@@ -1,5 +1,5 @@
 import { formatDecimal } from '../money/index.js';
-import { query, type Scope } from '../platform/index.js';
+import { preparedQuery, query, type Scope } from '../platform/index.js';
 import type { EventContent } from './content-hash.js';
 import type { Fold } from './fold.rules.js';
 import type { UsageItem } from './usage-item.rules.js';
@@ -21,7 +21,7 @@ const NULL = '\u0001';
  * accepting a batch. (A single empty source is no element to `string_to_array`, hence the coalesce.)
  */
 export async function insertNewEvents(tx: Scope, items: readonly CheckedItem[], keyId: string): Promise<Set<string>> {
-  const known = await query<{ id: string; source: string }>(
+  const known = await preparedQuery<{ id: string; source: string }>(
     tx,
     `with given as materialized (
        select id, coalesce(source, '') as source, type, time, subject, properties, hash from unnest(
@@ -89,7 +89,7 @@ export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promis
       continue;
     }
 
-    await query(
+    await preparedQuery(
       tx,
       `insert into usage_bucket as b (tenant_id, meter_id, slot, dimensions, quantity, event_count, latest_time, latest_id${kind === 'LEVEL' ? ', moment' : ''})
        select $1, f.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::numeric[], $6::bigint[], $7::timestamptz[], $8::text[]${kind === 'LEVEL' ? ', $9::numeric[]' : ''}) as f
@@ -143,7 +143,7 @@ export async function touchMonths(
       : `union select generate_series($4::date, $3::timestamptz at time zone 'UTC', interval '1 month')::date
          union select month from usage_touch where tenant_id = $1 and month >= $4::date`;
 
-  await query(
+  await preparedQuery(
     tx,
     `insert into usage_touch as t (tenant_id, month, n, touched_at)
      select $1, month, 1, $3 from (select unnest($2::date[]) as month ${reached}) touched order by month
