@@ -114,30 +114,33 @@ export async function lockWindows(tx: Scope, places: readonly WindowPlace[]): Pr
     locked = await lock(tx, named);
   }
 
-  const folded = await preparedQuery<WindowRow>(
+  return new Map(locked.map(standingOf));
+}
+
+/**
+ * What was left before this began is counted in; what is left while this waits for another's lock is left for the next, used
+ * and held alike. Whatever has returned to its caller by now was left before.
+ */
+async function lock(tx: Scope, named: readonly unknown[]): Promise<WindowRow[]> {
+  return preparedQuery<WindowRow>(
     tx,
-    `with moved as (
-       delete from limit_entry e using unnest($1::text[], $2::text[], $3::timestamptz[]) as w (tenant_id, limit_id, start)
+    `with locked as materialized (
+       select tenant_id, limit_id, start, used, held from limit_window
+       where (tenant_id, limit_id, start) in (select * from unnest($1::text[], $2::text[], $3::timestamptz[]))
+       order by tenant_id, limit_id, start for update
+     ), moved as (
+       delete from limit_entry e using locked w
        where e.tenant_id = w.tenant_id and e.limit_id = w.limit_id and e.start = w.start
        returning e.tenant_id, e.limit_id, e.start, e.used, e.held
      ), total as (
        select tenant_id, limit_id, start, sum(used) as used, sum(held) as held from moved group by 1, 2, 3
+     ), folded as (
+       update limit_window w set used = w.used + t.used, held = w.held + t.held from total t
+       where w.tenant_id = t.tenant_id and w.limit_id = t.limit_id and w.start = t.start
      )
-     update limit_window w set used = w.used + t.used, held = w.held + t.held from total t
-     where w.tenant_id = t.tenant_id and w.limit_id = t.limit_id and w.start = t.start
-     returning w.tenant_id as "tenantId", w.limit_id as "limitId", w.start, w.used::text, w.held::text`,
-    named,
-  );
-
-  return new Map([...locked, ...folded].map(standingOf));
-}
-
-async function lock(tx: Scope, named: readonly unknown[]): Promise<WindowRow[]> {
-  return preparedQuery<WindowRow>(
-    tx,
-    `select tenant_id as "tenantId", limit_id as "limitId", start, used::text, held::text from limit_window
-     where (tenant_id, limit_id, start) in (select * from unnest($1::text[], $2::text[], $3::timestamptz[]))
-     order by tenant_id, limit_id, start for update`,
+     select tenant_id as "tenantId", limit_id as "limitId", start, (l.used + coalesce(t.used, 0))::text as used,
+       (l.held + coalesce(t.held, 0))::text as held
+     from locked l left join total t using (tenant_id, limit_id, start)`,
     named,
   );
 }

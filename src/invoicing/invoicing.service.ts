@@ -145,7 +145,7 @@ export class InvoicingService {
    * judged are judged first, chunk by chunk, as before every rating: one that is refused changes nothing but what was overdue.
    */
   async issue(scope: Scope, input: InvoiceIssue): Promise<{ invoice: Invoice; replayed: boolean }> {
-    await this.outcomes.settle(scope);
+    await this.#judgeFor(scope, input.invoiceId);
 
     return inTransaction(scope, async tx => {
       await lockRating(tx);
@@ -172,7 +172,7 @@ export class InvoicingService {
    * came to nothing, in a day. Outcomes are judged first, as when one is issued.
    */
   async close(scope: Scope, invoiceId: string): Promise<void> {
-    await this.outcomes.settle(scope);
+    await this.#judgeFor(scope, invoiceId);
     await inTransaction(scope, async tx => {
       await lockRating(tx);
       const invoice = await tx.em.findOne(Invoice, { id: invoiceId });
@@ -192,6 +192,15 @@ export class InvoicingService {
         await this.#issue(tx, invoice, false);
       }
     });
+  }
+
+  /** A backlog of outcomes is judged lot by lot, each in a transaction of its own; for what is refused anyway nothing is. */
+  async #judgeFor(scope: Scope, invoiceId: string): Promise<void> {
+    const invoice = await inTransaction(scope, ({ em }) => em.findOne(Invoice, { id: invoiceId }));
+
+    if (invoice?.status === 'DRAFT') {
+      await this.outcomes.settle(scope);
+    }
   }
 
   async #issue(tx: Scope, draft: Invoice, acceptUnpriced: boolean): Promise<void> {

@@ -2,7 +2,7 @@ import { Type, type EntitySchema, type Dictionary } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { decimal, formatDecimal, type Decimal } from '../money/index.js';
-import { preparesStatements } from './sql.js';
+import { sendsLess } from './sql.js';
 
 /**
  * An exact decimal in a `numeric` column. MikroORM's own decimal type compares through floats and so loses updates
@@ -54,7 +54,7 @@ export function createOrm(options: OrmOptions): MikroORM {
     // MikroORM keeps timestamps as raw text; ours come as dates in entities and plain SQL alike.
     driverOptions: {
       types: new pg.TypeOverrides(),
-      onPoolCreated: (pool: pg.Pool) => void pool.on('connect', preparesStatements),
+      onPoolCreated: (pool: pg.Pool) => void pool.on('connect', sendsLess),
     },
     // Every unit of work is a fork with its own tenant; the shared one is for nobody.
     allowGlobalContext: false,

@@ -91,6 +91,7 @@ export async function inLineage<T>(
   work: (tx: Scope) => Promise<T>,
 ): Promise<T> {
   const ids = [...new Set(tenantIds)].sort();
+  ids.forEach(refuseNoId);
   const lineage = ids.join(' ');
 
   if (!scope.em.isInTransaction()) {
@@ -124,10 +125,8 @@ function tenantSql(tenantId: string): string {
   return `set local app.tenant = '${tenantId}'`;
 }
 
-/** And which tenants besides, by their ids with a blank between them. */
+/** And which tenants besides: ids that were checked, with a blank between them. */
 function lineageSql(lineage: string): string {
-  lineage.split(' ').filter(Boolean).forEach(refuseNoId);
-
   return `set local app.lineage = '${lineage}'`;
 }
 

@@ -42,14 +42,42 @@ export function preparedTexts(): readonly string[] {
   return [...names.keys()];
 }
 
-/** Has a new connection send prepared statements by name: Kysely, between us and it, knows none. */
-export function preparesStatements(client: pg.ClientBase): void {
-  const send = client.query.bind(client) as (...given: unknown[]) => unknown;
-  const query = (...given: unknown[]): unknown => {
+/**
+ * What a new connection of ours does beneath Kysely, which knows of neither: it sends prepared statements by name, and `begin`
+ * together with the first statement of its transaction, which is one round trip less for each.
+ */
+export function sendsLess(client: pg.ClientBase): void {
+  const send = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+  let isBeginning = false;
+  const query = async (...given: unknown[]): Promise<unknown> => {
     const [text, values, ...rest] = given;
+
+    if (text === 'begin') {
+      isBeginning = true;
+
+      return NO_ROWS;
+    }
+
+    if (isBeginning) {
+      isBeginning = false;
+
+      if (text === 'commit' || text === 'rollback') {
+        return NO_ROWS;
+      }
+
+      // Several statements go at once where none of them has parameters.
+      if (typeof text === 'string' && (!Array.isArray(values) || values.length === 0)) {
+        return send(`begin; ${text}`, values, ...rest);
+      }
+
+      await send('begin');
+    }
+
     const name = typeof text === 'string' ? names.get(text) : undefined;
 
     return name ? send({ name, text, values }, ...rest) : send(...given);
   };
   Object.assign(client, { query });
 }
+
+const NO_ROWS = { command: '', rowCount: 0, rows: [], fields: [] };

@@ -170,9 +170,9 @@ function plantedBug(name) {
     case 'autocommit':
       return (config, rest) => {
         const text = typeof config === 'string' ? config : config?.text;
-        const changed = /^(begin|start transaction|commit|rollback)/i.test(text ?? '')
+        const changed = /^(start transaction|commit|rollback)/i.test(text ?? '')
           ? 'select 1'
-          : text?.replace(/^set local /i, 'set ');
+          : text?.replace(/^begin; /, '').replaceAll('set local ', 'set ');
 
         return [typeof config === 'string' ? changed : { ...config, text: changed }, ...rest];
       };

@@ -56,8 +56,8 @@ describe('a process that is killed', () => {
     ['insert into webhook_delivery'],
     ['insert into invoice_number'],
     ['insert into credit_entry'],
-    // What a hold gives back is left at its windows when it has ended.
-    ['insert into limit_entry', 'update hold'],
+    // What was used in the place of a hold is left at its windows when that has ended.
+    ['insert into limit_entry', 'with locked as materialized ( select id, state'],
   ])(
     'is caught when it dies before "%s" and somebody has forgotten the transaction around it',
     async (statement, after = '') => {

@@ -99,6 +99,11 @@ export async function dropWorld({ adminUrl, template, idle, standbys }: World): 
   }
 }
 
+/** The number of the statement that begins the transaction of the point. */
+function beginOf({ sent }: World, { statement }: Point): number {
+  return sent.slice(0, statement).findLastIndex(text => text.startsWith('begin; ')) + 1;
+}
+
 /**
  * Takes a fresh set-up, runs the flow and kills it at the point, looks at what is there, runs the flow again, in another
  * process, as a client and the jobs would, and compares with what must be. Without a point: only the flow, once.
@@ -111,7 +116,7 @@ export async function runPoint(world: World, expected: Facts, point: Point | nul
       ...sound,
       ids,
       ...(point && { dieAt: point.statement, when: point.when }),
-      ...(point && plant && { plant, plantFrom: world.sent.lastIndexOf('begin', point.statement - 1) + 1 }),
+      ...(point && plant && { plant, plantFrom: beginOf(world, point) }),
     });
     const killed = first.signal === 'SIGKILL';
     const outcome = (faults: readonly Fault[], isLate = false): Outcome => ({ point, killed, faults, isLate });
