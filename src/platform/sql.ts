@@ -67,7 +67,9 @@ export function sendsLess(client: pg.ClientBase): void {
 
       // Several statements go at once where none of them has parameters.
       if (typeof text === 'string' && (!Array.isArray(values) || values.length === 0)) {
-        return send(`begin; ${text}`, values, ...rest);
+        const answers = await send(`begin; ${text}`, values, ...rest);
+
+        return Array.isArray(answers) ? answers.at(-1) : answers;
       }
 
       await send('begin');
