@@ -156,6 +156,19 @@ price
     'rates cases: a JSON list of {id, currency, price, usage, alreadyBilled?, period?} in, a list of {id, amount, rounded, explanation, steps} or {id, error} out; period: {start, end} is for prorated prices; the exit code is 0 when the file could be read, whatever errors its cases have',
   )
   .argument('<file>', 'a JSON file, or - for standard input')
+  .addHelpText(
+    'after',
+    `
+A price has the shape of the GraphQL PriceInput. Decimals are strings.
+  model                FLAT UNIT PACKAGE GRADUATED VOLUME STAIRSTEP PERCENTAGE
+                       GRADUATED_PERCENTAGE DYNAMIC COST_PLUS
+  rate, discountRate   in per cent
+  tierBounds           INCLUSIVE or INTEGER_STEPS
+  conversion.rounding  NONE CEILING FLOOR HALF_UP HALF_EVEN
+  prorated             true asks the case for period: {start, end}
+A case's alreadyBilled: {quantity, amount} makes usage the cumulative total, and
+amount what is still to charge. The error of a case is {code, path, message}.`,
+  )
   .action(async (file: string) => {
     const { ratePriceCases } = await import('./commands/price-rate.js');
     await ratePriceCases(file);

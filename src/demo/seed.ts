@@ -42,11 +42,12 @@ const RESELLER_PERMISSIONS = ALL_PERMISSIONS.filter(
 
 /**
  * Makes a small believable business: a platform, a reseller, four customers, models, meters, price books, an outcome
- * rule, contracts, alerts, a month of usage and some outcomes. Every step is idempotent, so a run that was killed is simply
+ * rule, contracts, alerts, a cap, a month of usage and some outcomes. Every step is idempotent, so a run that was killed is simply
  * run again.
  */
 export async function seedDemo(app: App, platformId: string, note: (step: string) => void): Promise<DemoKeys> {
-  const { tenants, catalog, pricing, contracts, outcomeRules, alerts, rating, invoicing, usage } = app.services;
+  const { tenants, catalog, pricing, contracts, outcomeRules, alerts, budgets, rating, invoicing, usage } =
+    app.services;
   const as = (tenantId: string): Scope => app.scopeOf(tenantId, { kind: 'cli', id: 'demo' });
   const platform = as(platformId);
   // Contracts and prices reach back, so that a trace of the past can be replayed under them.
@@ -185,6 +186,21 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
     );
   }
 
+  for (const { id } of customers.filter(({ key }) => key === 'brightdesk')) {
+    await budgets.create(as(id), {
+      name: 'Monthly cap',
+      amount: '100',
+      currency: 'USD',
+      mode: 'HARD',
+      per: 'MONTH',
+      countedTenantId: null,
+      keyId: null,
+      meterId: null,
+      model: null,
+      idempotencyKey: 'demo-cap',
+    });
+  }
+
   note('a month of usage, and tickets resolved');
   const until = app.clock();
 
@@ -231,7 +247,10 @@ export async function seedDemo(app: App, platformId: string, note: (step: string
     platform: await key(platformId, 'Demo: platform, everything', ALL_PERMISSIONS),
     reseller: await key(reseller.tenant.id, 'Demo: reseller', RESELLER_PERMISSIONS),
     customer: await key(customers[0]?.id ?? platformId, 'Demo: customer, mostly reading', CUSTOMER_PERMISSIONS),
-    gateway: await key(platformId, 'Demo: gateway, only records usage', ['usage:write']),
+    gateway: await key(platformId, 'Demo: gateway, asks before calls and records usage', [
+      'usage:write',
+      'holds:write',
+    ]),
   };
 
   async function book(owner: Scope, name: string, currency: string, prices: readonly PriceDraft[]): Promise<string> {

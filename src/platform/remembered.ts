@@ -76,7 +76,7 @@ export class Remembered<Value> {
   }
 
   #keep(key: string, now: Date, reading: Promise<Value>): Entry<Value> {
-    const agesAfterMs = this.freshMs * (0.5 + Math.random() * 0.4);
+    const agesAfterMs = this.freshMs * (0.7 + Math.random() * 0.25);
     const entry: Entry<Value> = { readAt: now.getTime(), reading, value: null, agesAfterMs };
 
     if (this.#entries.size >= this.most) {

@@ -36,12 +36,12 @@ describe('what is remembered for a second', () => {
     const first = remembered.of('a', at(0), false, read);
     waiting[0]?.go();
     expect(await first).toBe(1);
-    expect(await remembered.of('a', at(499), false, read)).toBe(1);
+    expect(await remembered.of('a', at(699), false, read)).toBe(1);
     expect(reads()).toBe(1);
-    expect(await remembered.of('a', at(901), true, read)).toBe(1);
+    expect(await remembered.of('a', at(951), true, read)).toBe(1);
     expect(reads()).toBe(1);
-    expect(await remembered.of('a', at(901), false, read)).toBe(1);
-    expect(await remembered.of('a', at(902), false, read)).toBe(1);
+    expect(await remembered.of('a', at(951), false, read)).toBe(1);
+    expect(await remembered.of('a', at(952), false, read)).toBe(1);
     expect(reads()).toBe(2);
     waiting[1]?.go();
     await settled();
