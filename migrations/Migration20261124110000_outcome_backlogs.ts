@@ -40,8 +40,8 @@ export class Migration20261124110000_outcome_backlogs extends Migration {
 
   /**
    * What outcomes stand for is found by subject. Nothing indexes the subjects of events, for accepting every event would pay
-   * for it; the values of meters that keep theirs are few, so these take over the subject of their event, where who keeps
-   * them does not say it.
+   * for it; the values of meters that keep theirs are few, so each has the subject of its event. Whoever keeps a value says
+   * it from now on; those that are kept already take it over here.
    */
   #subjects(): void {
     this.addSql('alter table usage_value add column subject text');
@@ -49,17 +49,6 @@ export class Migration20261124110000_outcome_backlogs extends Migration {
     this.addSql(`update usage_value v set subject = u.subject from usage_event u
       where u.tenant_id = v.tenant_id and u.id = v.id and u.source = v.source and u.subject is not null`);
     this.addSql('alter table usage_value enable trigger usage_value_is_final');
-    this.addSql(`create function usage_value_takes_subject() returns trigger language plpgsql as $$
-      begin
-        -- By the key of events, which is not in the order in which values are.
-        new.subject := (select subject from usage_event where tenant_id = new.tenant_id
-          and id = new.id collate "default" and source = new.source collate "default");
-        return new;
-      end $$`);
-    this.addSql(
-      `create trigger usage_value_takes_subject before insert on usage_value for each row when (new.subject is null)
-       execute function usage_value_takes_subject()`,
-    );
     this.addSql(
       'create index usage_value_by_subject on usage_value (tenant_id, subject, meter_id, time) where subject is not null',
     );

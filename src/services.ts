@@ -92,7 +92,7 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
   const entitlements = new EntitlementsService(tenants, catalog, pricing, contracts);
   const lowCredits = new LowCredits(webhooks);
   const heldOnGrants = new HeldOnGrants();
-  const credits = new CreditsService(lowCredits, heldOnGrants);
+  const credits = new CreditsService(tenants, catalog, lowCredits, heldOnGrants);
   const creditBurns = new CreditBurnsService(lowCredits, heldOnGrants);
   const creditTransfers = new CreditTransfersService(tenants, lowCredits, heldOnGrants);
   const plans = new PlanLimits(tenants, entitlements, credits);

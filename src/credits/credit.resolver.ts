@@ -116,7 +116,7 @@ export class CreditResolver {
   @Authorized('credits:write')
   @Mutation(() => CreditGrantRefundPayload, {
     description:
-      'Takes unused credits off a grant: a refund of paid ones, a void of promotional ones. Pays nobody: it says what was paid for them.',
+      'Takes unused credits off a grant: a refund of paid ones, a void of promotional ones. Pays nobody: it says what was paid for them. Takes a key above the tenant.',
   })
   creditGrantRefund(
     @Arg('input', () => CreditGrantRefundInput, { description: 'What to take off.' }) input: CreditGrantRefundInput,
@@ -124,7 +124,10 @@ export class CreditResolver {
   ) {
     return payload(CreditGrantRefundPayload, async () => {
       const { tenantId, ...asked } = input;
-      const target = await this.tenants.within(scope, tenantId);
+      const own = await this.tenants.within(scope, tenantId);
+      // First, so that whoever may not is told of no grant but those it may see.
+      await this.credits.refuseUnknown(own, asked.creditGrantId);
+      const target = await this.#below(scope, tenantId, 'a tenant above this one says what is given back');
       const { transaction, cost, replayed, ...read } = await this.credits.refund(target, {
         ...asked,
         amount: asked.amount ?? null,

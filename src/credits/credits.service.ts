@@ -1,4 +1,5 @@
 import { record } from '../audit/index.js';
+import type { CatalogService } from '../catalog/index.js';
 import { type Decimal, decimal, formatDecimal } from '../money/index.js';
 import {
   type Acknowledge,
@@ -11,7 +12,7 @@ import {
   type PageArguments,
   type Scope,
 } from '../platform/index.js';
-import { isCleanText } from '../tenants/index.js';
+import { isCleanText, type TenantsService } from '../tenants/index.js';
 import { balancesOf, type CreditBalance } from './credit-balance.queries.js';
 import {
   type CreditsKnown,
@@ -55,6 +56,8 @@ const EXPIRED_AT_A_TIME = 200;
 /** Prepaid credits: granted, refunded, expired, and what there is of them. */
 export class CreditsService {
   constructor(
+    private readonly tenants: TenantsService,
+    private readonly catalog: CatalogService,
     private readonly low: LowCredits,
     private readonly held: HeldCredits = NOTHING_HELD,
   ) {}
@@ -71,18 +74,13 @@ export class CreditsService {
       throw DomainError.invalid(refusal.message, refusal.field);
     }
 
-    const meterId = draft.meterIds.find(id => !isId(id, 'mtr'));
-
-    if (meterId !== undefined) {
-      throw DomainError.notFound('meter', meterId, ['meterIds']);
-    }
-
     if (!draft.models.every(isCleanText)) {
       throw DomainError.invalid('models have no control characters', ['models']);
     }
 
     return inTransaction(scope, async tx => {
       const { id, replayed } = await once(tx, 'creditGrantCreate', idempotencyKey, draft, async () => {
+        await this.#refuseMeters(tx, draft.meterIds);
         await lockCredits(tx);
         const grant = tx.em.create(CreditGrant, {
           tenantId: tx.tenantId,
@@ -115,6 +113,25 @@ export class CreditsService {
 
       return { ...(await grantRead(tx, id)), replayed };
     });
+  }
+
+  /** Refuses meters that count nothing of the scope's tenant, as if they were not there: credits for them would pay for nothing. */
+  async #refuseMeters(tx: Scope, meterIds: readonly string[]): Promise<void> {
+    if (meterIds.length === 0) {
+      return;
+    }
+
+    const known = await this.catalog.metersById(tx, (await this.tenants.own(tx)).ancestors, meterIds);
+    const unknown = meterIds.find(id => !known.has(id));
+
+    if (unknown !== undefined) {
+      throw DomainError.notFound('meter', unknown.slice(0, 40), ['meterIds']);
+    }
+  }
+
+  /** Refuses a grant that the scope's tenant does not have. */
+  async refuseUnknown(scope: Scope, creditGrantId: string): Promise<void> {
+    await inTransaction(scope, tx => grantRead(tx, creditGrantId));
   }
 
   /**

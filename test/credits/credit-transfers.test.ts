@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { verifyTenantCredits } from '../../src/commands/credits-verify.js';
-import { aTenant } from '../support/builders.js';
+import { aMeter, aTenant } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aKey, aProduct, type Product } from '../support/product.js';
 import { accountsOf, aGrant, burn, leftOf, ledgerOf } from './credits.js';
@@ -48,7 +48,7 @@ const transfer = ({ from = resellerId, to = childId, amount, unit = 'USD', key, 
   });
 
 test('credits that move keep what they are, and take their share of what was paid along', async () => {
-  const meterIds = ['mtr_0123456789ABCDEFGHJKMNPQRS'];
+  const meterIds = [await aMeter(product)];
   const unitWorth = { amount: '0.5', currency: 'EUR' };
   const costBasis = { amount: '20', currency: 'EUR' };
   const unit = { unit: 'credit', unitWorth };
@@ -256,6 +256,10 @@ test('the API grants, moves, takes off and tells', async () => {
     creditTransaction: { kind: 'TRANSFER_OUT' },
     creditGrants: [{ tenantId: childId, left: '250', costBasis: { amount: '2' } }],
   });
+  // Nor takes any off by itself: of what was paid for them its seller would owe it the cost.
+  expect(
+    await call('creditGrantRefund', { creditGrantId: grant.creditGrant.id, amount: '500' }, 'cost { amount }'),
+  ).toEqual({ userErrors: [{ code: 'FORBIDDEN', field: ['tenantId'] }], replayed: false, cost: null });
   expect(
     await call(
       'creditGrantRefund',

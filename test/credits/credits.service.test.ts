@@ -5,7 +5,7 @@ import { verifyCredits } from '../../src/credits/index.js';
 import type { CreditGrantDraft } from '../../src/credits/grant.rules.js';
 import { decimal, formatDecimal } from '../../src/money/index.js';
 import { inTransaction } from '../../src/platform/index.js';
-import { aTenant } from '../support/builders.js';
+import { aMeter, aTenant } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aProduct, until, type Product } from '../support/product.js';
 import { accountsOf, aGrant, burn, burnOf, leftOf, ledgerOf, reverse } from './credits.js';
@@ -88,6 +88,7 @@ describe('a grant', () => {
     ['priority', { priority: 0.5 }],
     ['priority', { priority: 1_000_001 }],
     ['meterIds', { meterIds: ['nonsense'] }],
+    ['meterIds', { meterIds: ['mtr_0123456789ABCDEFGHJKMNPQRS'] }],
     ['models', { models: ['*'] }],
     ['models', { models: ['a\0'] }],
     ['models', { models: Array.from({ length: 101 }, (_, n) => `m${n}`) }],
@@ -97,6 +98,32 @@ describe('a grant', () => {
     const before = await ledgerOf(product, tenantId);
 
     await expect(aGrant(product, tenantId, given)).rejects.toMatchObject({ field: [field] });
+    expect(await ledgerOf(product, tenantId)).toEqual(before);
+  });
+
+  test('is for meters that count for its tenant, and for no others', async () => {
+    const own = await aMeter(product);
+    const elsewhere = await aTenant(product, { kind: 'RESELLER' });
+    const { meter: foreign } = await product.app.services.catalog.createMeter(product.scope(elsewhere), {
+      key: 'of_another',
+      eventType: 'llm.request',
+      filter: '',
+      aggregation: 'COUNT',
+      valueProperty: null,
+      dimensions: [],
+      unit: 'call',
+      keepsEvents: false,
+      idempotencyKey: randomUUID(),
+    });
+    const given = { meterIds: [own], idempotencyKey: 'k' };
+    const grantId = await aGrant(product, tenantId, given);
+    expect(await aGrant(product, tenantId, given)).toBe(grantId);
+    const before = await ledgerOf(product, tenantId);
+    await expect(aGrant(product, tenantId, { meterIds: [own, foreign.id] })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: `meter ${foreign.id} does not exist`,
+      field: ['meterIds'],
+    });
     expect(await ledgerOf(product, tenantId)).toEqual(before);
   });
 

@@ -1,6 +1,7 @@
 import { inTransaction, type Scope } from '../../src/platform/index.js';
 import { takeCustomersAnew } from '../../src/outcomes/customers-anew.js';
 import { replacedUsage } from '../../src/outcomes/billable.queries.js';
+import { usageOfSubject } from '../../src/outcomes/index.js';
 import { matureOutcomes } from '../../src/outcomes/maturing.queries.js';
 import { TenantRules } from '../../src/outcomes/tenant-rules.js';
 import { touchUsageOf } from '../../src/outcomes/usage-stood-for.js';
@@ -97,8 +98,8 @@ describe('on tables that have just grown', () => {
       );
     await usage(['2026-09', '2026-10', '2026-11']);
     await admin(
-      `insert into usage_value (tenant_id, time, id, source, meter_id, part, slot, dimensions, value)
-       select tenant_id, time, id, source, 'mtr_1', 0, time, '{}', 1 from usage_event where tenant_id = $1`,
+      `insert into usage_value (tenant_id, time, id, source, meter_id, part, slot, dimensions, value, subject)
+       select tenant_id, time, id, source, 'mtr_1', 0, time, '{}', 1, subject from usage_event where tenant_id = $1`,
       [tenantId],
     );
     await admin("delete from usage_touch where tenant_id = $1 and month = '2026-11-01'", [tenantId]);
@@ -116,6 +117,21 @@ describe('on tables that have just grown', () => {
       { month: '2026-09-01', n: '2' },
       { month: '2026-10-01', n: '2' },
     ]);
+    // Not those of months that are being rated, to the last day.
+    await inTransaction(product.scope(tenantId), tx =>
+      touchUsageOf(
+        tx,
+        [],
+        { subjects, meterIds: ['mtr_1'] },
+        { start: new Date('2026-10-01T00:00:00Z'), end: new Date('2026-11-01T00:00:00Z') },
+      ),
+    );
+    expect(
+      await admin('select month::text, n::text from usage_touch where tenant_id = $1 order by 1', [tenantId]),
+    ).toEqual([
+      { month: '2026-09-01', n: '3' },
+      { month: '2026-10-01', n: '2' },
+    ]);
     const found = await reads(tenantId, 'from usage_value', tx =>
       replacedUsage(
         tx,
@@ -127,23 +143,23 @@ describe('on tables that have just grown', () => {
     expect(found.filter(read => read.includes('usage_event'))).toEqual([]);
   }, 60_000);
 
-  test('values of a meter take over the subject of their event, and keep it', async () => {
+  test('what the usage of a subject comes to is read by the subject, and no event is', async () => {
     const { tenantId } = await aSale(product);
     await admin(
-      `insert into usage_event (tenant_id, id, source, type, time, subject, properties, content_hash, accepted_at, key_id)
-       values ($1, 'u', '', 'used', $2, 's', '{}', '', $2, 'key'), ($1, 'v', '', 'used', $2, null, '{}', '', $2, 'key')`,
-      [tenantId, NOW],
+      `insert into usage_value (tenant_id, time, id, source, meter_id, part, slot, dimensions, value, subject)
+       select $1, $2, 'u' || i, '', 'mtr_1', 0, '2026-11-10T10:00:00Z', '{}', i, 's' || i % 1000 from generate_series(1, 5000) i`,
+      [tenantId, '2026-11-10T10:07:00Z'],
     );
-    await admin(
-      `insert into usage_value (tenant_id, time, id, source, meter_id, part, slot, dimensions, value)
-       select tenant_id, time, id, source, 'mtr_1', 0, time, '{}', 1 from usage_event where tenant_id = $1`,
-      [tenantId],
-    );
-    expect(await admin('select id, subject from usage_value where tenant_id = $1 order by 1', [tenantId])).toEqual([
-      { id: 'u', subject: 's' },
-      { id: 'v', subject: null },
+    let used: unknown;
+    const found = await reads(tenantId, 'from usage_value', async tx => {
+      const november = { start: new Date('2026-11-01T00:00:00Z'), end: new Date('2026-12-01T00:00:00Z') };
+      used = await usageOfSubject(tx, 's17', ['mtr_1'], november);
+    });
+    expect(used).toEqual([
+      // 17 + 1017 + 2017 + 3017 + 4017
+      { meterId: 'mtr_1', dimensions: '{}', slot: new Date('2026-11-10T10:00:00Z'), quantity: '10085' },
     ]);
-    await expect(admin("update usage_value set subject = 't' where tenant_id = $1", [tenantId])).rejects.toThrow();
+    expect(found.filter(read => read.includes('usage_event'))).toEqual([]);
   });
 
   test('events that name nobody are looked at once, and only those, when a rule first says where they name somebody', async () => {

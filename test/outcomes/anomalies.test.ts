@@ -167,6 +167,35 @@ test('what goes on is told again after seven days and not before, however often 
   expect([rows.length, bodies.length, lines.length, facts]).toEqual([2, 2, 2, 2]);
 });
 
+test('a version asks for it from its effective instant on', async () => {
+  const sale = await aWatchedSale({});
+
+  for (const week of [4, 3, 2, 1]) {
+    await claim(sale, 100, week * 7);
+  }
+
+  await claim(sale, 1_000);
+  const { outcomeRules, outcomes } = product.app.services;
+  const { version } = await outcomeRules.createVersion(product.scope(), {
+    outcomeRuleId: sale.ruleId,
+    terms: {
+      claim: { eventType: sale.eventType, filter: '' },
+      prices: [{ name: 'Resolution', currency: 'USD', pattern: {}, terms: { model: 'UNIT', unitAmount: '0.99' } }],
+      ...ANOMALY,
+    },
+    idempotencyKey: randomUUID(),
+  });
+  const effectiveAt = new Date(NOW.getTime() + 1_800_000);
+  await outcomeRules.publish(product.scope(), { versionId: version.id, effectiveAt });
+  const settledAt = (now: Date) => outcomes.settle({ ...product.scope(sale.tenantId), now });
+  await settledAt(new Date(effectiveAt.getTime() - 1));
+  expect((await told(sale)).rows).toEqual([]);
+  // It is looked at with what comes in.
+  await claim(sale, 1);
+  await settledAt(effectiveAt);
+  expect((await told(sale)).rows).toMatchObject([{ measure: 'OCCURRED', claims: 1_001 }]);
+});
+
 test('a rule that asks for nothing is told of nothing, nor one in its first weeks', async () => {
   const silent = await aWatchedSale({});
   await claim(silent, 10, 21);

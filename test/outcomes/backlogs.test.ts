@@ -71,6 +71,32 @@ describe('a backlog of facts that nobody has judged yet', () => {
     ]);
   }, 120_000);
 
+  test.each([
+    ['no more than a lot is judged with the act', LOT, [{ outcomes: LOT + 1, acted: true }]],
+    [
+      'of one more than a lot, a lot is judged before it',
+      LOT + 1,
+      [
+        { outcomes: LOT, acted: false },
+        { outcomes: 2, acted: true },
+      ],
+    ],
+  ])(
+    'is a lot or more: %s',
+    async (_, count, judged) => {
+      const deal = await aDeal(product, REVERSAL);
+      const { id } = await claimed(product, deal, { time: '2026-11-20T08:00:00Z' });
+      await received(deal, count);
+      const { userErrors } = await call(product, deal.seller, 'outcomeReverse', {
+        tenantId: deal.buyerId,
+        outcomeIds: [id],
+      });
+      expect(userErrors).toEqual([]);
+      expect(await judgedIn(deal.buyerId)).toEqual(judged);
+    },
+    120_000,
+  );
+
   test('is known to the act: what came in last has spoken on the outcome before it', async () => {
     const deal = await aDeal(product, REVERSAL);
     const outcome = await claimed(product, deal, { time: '2026-11-20T08:00:00Z' });
@@ -123,6 +149,56 @@ describe('a backlog of facts that nobody has judged yet', () => {
       { amount: '10890' },
     ]);
   }, 120_000);
+
+  test.each([
+    [
+      'a draft is issued',
+      async ({ buyerId }: Deal, invoiceId: string) => {
+        const input = { invoiceId, acceptUnpriced: false, idempotencyKey: randomUUID() };
+        await product.app.services.invoicing.issue(product.scope(buyerId), input);
+      },
+    ],
+    [
+      'a period is closed',
+      ({ buyerId }: Deal, invoiceId: string) => product.app.services.invoicing.close(product.scope(buyerId), invoiceId),
+    ],
+  ])(
+    'is judged lot by lot before %s, and the invoice has all of it',
+    async (_, done) => {
+      const deal = await aDeal(product);
+      const { buyerId } = deal;
+      await claimed(product, deal, { time: '2026-11-20T08:00:00Z' });
+      await product.app.services.rating.rate(product.scope(buyerId));
+      const [draft] = await rows<{ id: string }>('select id from invoice where tenant_id = $1', buyerId);
+      await received(deal, 2 * LOT + BATCH);
+      product.setClock(new Date('2026-12-02T12:00:00Z'));
+      await done(deal, draft?.id ?? '');
+      expect(await waiting(buyerId)).toBe(0);
+      // Issuing marks outcomes as billed; what they first came to is never written again.
+      expect(
+        await rows(
+          `select count(*)::int as outcomes,
+             t.xmin::text in (select a.xmin::text from audit_line a where a.tenant_id = $1 and a.action = 'invoice.issued') as issued
+           from outcome_transition t where tenant_id = $1 and n = 1 group by t.xmin order by t.xmin::text::bigint`,
+          buyerId,
+        ),
+      ).toEqual([
+        { outcomes: 1, issued: false },
+        { outcomes: LOT, issued: false },
+        { outcomes: LOT, issued: false },
+        { outcomes: BATCH, issued: false },
+      ]);
+      expect(
+        await rows(
+          `select i.status, trim_scale(i.total)::text as total,
+             (select count(*)::int from outcome_receipt r where r.tenant_id = i.tenant_id and r.invoice_id = i.id) as receipts
+           from invoice i where tenant_id = $1 and status <> 'DRAFT'`,
+          buyerId,
+        ),
+      ).toEqual([{ status: 'ISSUED', total: '10890.99', receipts: 2 * LOT + BATCH + 1 }]);
+    },
+    120_000,
+  );
 
   /** Holds the rating lock of a tenant, as somebody else who judges, until told to let it go. */
   async function locked(tenantId: string): Promise<() => Promise<void>> {

@@ -318,6 +318,20 @@ test('no event takes back, or guarantees, what it claims itself', () => {
   ]);
 });
 
+test('the guarantee is called on by the next event of the type that claims', () => {
+  const rule = aRule('resolved', {
+    valueProperty: 'value',
+    guarantee: { clause: { eventType: 'resolved', filter: '' }, windowHours: 10, sentBy: 'ANY' },
+  });
+  const valued = (hours: number) => anEvent('resolved', hours, { properties: { value: 5 } });
+
+  expect(shown(judge([rule], [valued(0), valued(1), valued(20)]))).toEqual([
+    'resolved/resolved-0 REVERSED GUARANTEE',
+    'resolved/resolved-1 MATURED',
+    'resolved/resolved-20 MATURED',
+  ]);
+});
+
 describe('exclusive outcomes', () => {
   const group = (choice: 'HIGHEST' | 'FIRST', priority = 0): Given => ({
     ...REVERSIBLE,
@@ -422,6 +436,124 @@ describe('a dispute', () => {
     expect(after(20, opened, decided(true, 15))).toBe('resolved/resolved-0 REVERSED DISPUTE_ACCEPTED');
     expect(after(250, opened)).toBe('resolved/resolved-0 REVERSED DISPUTE_UNANSWERED');
     expect(after(300, opened, decided(false, 251))).toBe('resolved/resolved-0 REVERSED DISPUTE_UNANSWERED');
+  });
+});
+
+describe('at the very instant', () => {
+  const claim = anEvent('resolved', 0);
+  const back: OutcomeAct = {
+    kind: 'REVERSAL',
+    id: 'back',
+    outcomeId: 'resolved/resolved-1',
+    at: at(3),
+    amount: null,
+    isGuarantee: false,
+    reason: null,
+    keyId: 'k',
+    party: 'SELLER',
+  };
+
+  test('at which the one that counts is taken back there is room for another', () => {
+    const rule = aRule('resolved', REVERSIBLE);
+    const claims = [anEvent('resolved', 1), anEvent('resolved', 2.999), anEvent('resolved', 3)];
+
+    expect(shown(judge([rule], claims, { acts: [back] }))).toEqual([
+      'resolved/resolved-1 REVERSED REVERSED',
+      'resolved/resolved-2.999 REJECTED DUPLICATE',
+      'resolved/resolved-3 MATURED',
+    ]);
+  });
+
+  test('at which a contract ends nothing is charged under it any more', () => {
+    const rule = aRule('resolved', { periodAnchor: 'MATURED', maturationHours: 72 });
+    const chargedAt = (endsAt: Date) => judge([rule], [claim], { endsAt })[0]?.periodAt;
+    const [justBefore, justAfter] = [new Date(at(72).getTime() - 1), new Date(at(72).getTime() + 1)];
+
+    expect(chargedAt(at(72))).toEqual(justBefore);
+    expect(chargedAt(justAfter)).toEqual(at(72));
+  });
+
+  test('at which it would have matured a duplicate waits for no rating any more', () => {
+    const rule = aRule('resolved', {
+      dedupe: { scope: 'SUBJECT', windowHours: null },
+      maturationHours: 24,
+      quality: { property: 'score', minimum: '3', whenMissing: 'REJECT', eventType: 'rated' },
+    });
+    const events = [claim, anEvent('resolved', 1), anEvent('rated', 2, { properties: { score: 5 } })];
+    const waits = (now: number) => judge([rule], events, { now })[1]?.dueAt;
+
+    expect(waits(24.9)).toEqual(at(25));
+    expect(waits(25)).toBeNull();
+  });
+
+  test('a rating that comes with the claim is one of it', () => {
+    const quality = { property: 'score', minimum: '3', whenMissing: 'ACCEPT' as const, eventType: 'rated' };
+    const rule = aRule('resolved', { maturationHours: 24, quality });
+    const rated = (hours: number) =>
+      shown(judge([rule], [claim, anEvent('rated', hours, { properties: { score: 1 } })]))[0];
+
+    expect(rated(-0.001)).toBe('resolved/resolved-0 MATURED');
+    expect(rated(0)).toBe('resolved/resolved-0 REJECTED QUALITY_BELOW');
+    expect(rated(24)).toBe('resolved/resolved-0 REJECTED QUALITY_BELOW');
+    expect(rated(24.001)).toBe('resolved/resolved-0 MATURED');
+  });
+
+  test('a touch that comes with the claim, or at the beginning of the window, is one before it', () => {
+    const touch = { eventType: 'touched', filter: '' };
+    const attribution = { touch, windowHours: 24, model: 'LAST' as const, agentProperty: 'agent', shareProperty: null };
+    const touched = (hours: number) =>
+      shown(judge([aRule('resolved', { attribution })], [claim, anEvent('touched', hours)]))[0];
+
+    expect([-24, 0].map(touched)).toEqual(['resolved/resolved-0 MATURED', 'resolved/resolved-0 MATURED']);
+    expect([-24.001, 0.001].map(touched)).toEqual([
+      'resolved/resolved-0 REJECTED OUTSIDE_ATTRIBUTION',
+      'resolved/resolved-0 REJECTED OUTSIDE_ATTRIBUTION',
+    ]);
+  });
+
+  test('at which a claim expires a word still counts', () => {
+    const rule = aRule('resolved', VERIFIED);
+    const verified = (hours: number) =>
+      shown(judge([rule], [claim], { acts: [aWord('resolved/resolved-0', hours)] }))[0];
+
+    expect(verified(168)).toBe('resolved/resolved-0 MATURED');
+    expect(verified(168.001)).toBe('resolved/resolved-0 EXPIRED UNVERIFIED');
+  });
+
+  test('at which its window closes an outcome is disputed, and at its deadline it is decided', () => {
+    const rule = aRule('resolved', DISPUTABLE);
+    const act = { outcomeId: 'resolved/resolved-0', disputeId: 'dsp', reason: null, keyId: 'k' };
+    const opened = (hours: number): OutcomeAct => ({
+      ...act,
+      kind: 'DISPUTE',
+      id: 'opened',
+      at: at(hours),
+      party: 'BUYER',
+    });
+    const rejected = (hours: number): OutcomeAct => ({
+      ...act,
+      kind: 'DECISION',
+      id: 'decided',
+      accepts: false,
+      at: at(hours),
+      party: 'SELLER',
+    });
+    const became = (now: number, ...acts: OutcomeAct[]) => shown(judge([rule], [claim], { now, acts }))[0];
+
+    expect(became(241, opened(240))).toBe('resolved/resolved-0 DISPUTED');
+    expect(became(241, opened(240.001))).toBe('resolved/resolved-0 MATURED');
+    expect(became(300, opened(10), rejected(250))).toBe('resolved/resolved-0 MATURED');
+    expect(became(300, opened(10), rejected(250.001))).toBe('resolved/resolved-0 REVERSED DISPUTE_UNANSWERED');
+  });
+
+  test('an outcome that was all people’s work is one of nothing, and more than all is no share', () => {
+    const rule = aRule('resolved', { humanShareProperty: 'human' });
+    const [whole] = judge([rule], [anEvent('resolved', 0, { properties: { human: 100 } })]);
+
+    expect([whole?.state, formatDecimal(whole?.units ?? decimal(1))]).toEqual(['MATURED', '0']);
+    expect(shown(judge([rule], [anEvent('resolved', 0, { properties: { human: '100.01' } })]))).toEqual([
+      'resolved/resolved-0 REJECTED SHARE_INVALID',
+    ]);
   });
 });
 

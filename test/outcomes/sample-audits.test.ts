@@ -99,6 +99,17 @@ describe('starting a sample audit', () => {
     expect(audit.sampleOutcomeIds).toContain(billed);
   });
 
+  test('asks for a contract that holds at the instant, at which one that ends there does not', async () => {
+    const deal = await anAuditable();
+    await manyClaimed(product, deal, 3, '2026-10-02T00:00:00.000Z');
+    await asSuperuser(product.database, 'update contract set ends_at = $2 where id = $1', [deal.contractId, OCTOBER]);
+    expect(
+      await refusedCall(product, deal.seller, 'outcomeSampleAuditStart', start(deal, { sampleSize: 3 })),
+    ).toMatchObject({ code: 'INVALID_INPUT', field: ['at'] });
+    const at = new Date(Date.parse(OCTOBER) - 1).toISOString();
+    expect(await started(deal, { at, sampleSize: 3 })).toMatchObject({ population: 3, periodEnd: OCTOBER });
+  });
+
   test('happens once for a rule and a period', async () => {
     const deal = await anAuditable();
     await manyClaimed(product, deal, 3, OCTOBER);

@@ -4,7 +4,7 @@ import { startServer } from '../../src/server.js';
 import { aContract, aMeter, aTenant } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aKey, aProduct, until, type Product } from '../support/product.js';
-import { anOffer, claimType, outcomesOf, send, settle, standings, stepsOf, type Sent } from './settling.js';
+import { anOffer, aSale, claimType, outcomesOf, send, settle, standings, stepsOf, type Sent } from './settling.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const after = (ms: number): Date => new Date(NOW.getTime() + ms);
@@ -188,6 +188,50 @@ describe('events that come before the rule that looks at them is known', () => {
         tenantId,
       ]),
     ).toEqual([{ subject: 's', customer: 'x' }]);
+  });
+
+  test('are judged by a version that takes effect while they mature, where the one before says so', async () => {
+    const { outcomeRules, rating } = product.app.services;
+    const terms = (unitAmount: string) => ({
+      versionAnchor: 'MATURED',
+      maturationHours: 72,
+      prices: [{ name: 'Each', currency: 'USD', pattern: {}, terms: { model: 'UNIT', unitAmount } }],
+    });
+    const { tenantId, ruleId, eventType } = await aSale(product, terms('0.99'));
+    const claimed = (id: string, hours: number): Sent => ({
+      id,
+      type: eventType,
+      time: after(hours * 3_600_000).toISOString(),
+    });
+    await send(product, tenantId, [claimed('early', -72), claimed('late', -70)]);
+    await settle(product, tenantId);
+    const { version } = await outcomeRules.createVersion(product.scope(), {
+      outcomeRuleId: ruleId,
+      terms: { claim: { eventType, filter: '' }, ...terms('1.10') },
+      idempotencyKey: randomUUID(),
+    });
+    const effectiveAt = after(3_600_000);
+    await outcomeRules.publish(product.scope(), { versionId: version.id, effectiveAt });
+    await rating.rerate(product.scope(tenantId), effectiveAt);
+    const versions = () =>
+      asSuperuser(
+        product.database,
+        `select event_id, version_number, judged_state from outcome where tenant_id = $1 order by event_id`,
+        [tenantId],
+      );
+    expect(await versions()).toEqual([
+      { event_id: 'early', version_number: 1, judged_state: 'MATURED' },
+      { event_id: 'late', version_number: 2, judged_state: 'VERIFIED' },
+    ]);
+    product.setClock(after(3 * 3_600_000));
+    await rating.rate(product.scope(tenantId));
+    expect(
+      await asSuperuser(
+        product.database,
+        'select sum(amount)::text as amount from charge where tenant_id = $1 group by price_version_id order by 1',
+        [tenantId],
+      ),
+    ).toEqual([{ amount: '0.99' }, { amount: '1.1' }]);
   });
 
   test('wait in one tenant without keeping the sweeps from the others', async () => {

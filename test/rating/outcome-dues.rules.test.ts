@@ -435,6 +435,34 @@ describe('a cap', () => {
     expect(total(given, list)).toBe('1');
   });
 
+  test('on money keeps nothing out that costs nothing, when what is charged has to come down to it', () => {
+    const caps = [cap({ mode: 'HARD', amount: '3' })];
+    const dear = outcomePrice({
+      model: 'GRADUATED',
+      tiers: [
+        { upTo: '1', unitAmount: '10' },
+        { upTo: null, unitAmount: '1' },
+      ],
+    });
+    const free = outcomePrice({ model: 'UNIT', unitAmount: '0' }, { name: 'Free', pattern: { kind: 'free' } });
+    const given = rule([
+      ruleVersion({ prices: [dear, free], caps }, 1),
+      ruleVersion({ prices: each('1'), caps }, 2, new Date('2026-11-10T00:00:00Z')),
+    ]);
+    const list = [
+      outcome(0, { versionId: 'orv_2' }),
+      outcome(1),
+      outcome(2, { attributes: { kind: 'free' } }),
+      outcome(3),
+    ];
+    // As they occurred they come to 3; version by version the first two of version 1 cost 11.
+    expect(outcomeDues(given, list).capped).toEqual([
+      { id: 'out_000001', mode: 'HARD' },
+      { id: 'out_000003', mode: 'HARD' },
+    ]);
+    expect(total(given, list)).toBe('1');
+  });
+
   test('that is hard keeps what is paid back from being so, where it kept the outcome out', () => {
     const paid = outcome(1, { value: '50', reimbursement: '50' });
     const given = (mode: 'HARD' | 'FREE') => capped({ mode, count: '1' });
@@ -483,6 +511,25 @@ describe('what is taken back', () => {
       'The value of 1 outcome is paid back under the guarantee: -200 USD.',
       { ruleId: 'orl', charge: 'GUARANTEE', outcomes: 1 },
     ]);
+  });
+
+  test('under the guarantee is charged by the last version that it is of', () => {
+    const value = { measure: 'VALUE', prices: [outcomePrice({ model: 'PERCENTAGE', rate: '0.5' })] } as const;
+    const given = rule([
+      ruleVersion(value, 1),
+      ruleVersion(value, 2, new Date('2026-11-10T00:00:00Z')),
+      ruleVersion(value, 3, new Date('2026-11-20T00:00:00Z')),
+    ]);
+    const paid = (place: number, versionId: string) =>
+      outcome(place, { versionId, value: '200', reimbursement: '200' });
+    const dues = (...list: BillableOutcome[]) =>
+      outcomeDues(given, list).dues.map(({ versionId, outcome: of, amount }) => [
+        versionId,
+        of?.outcomes,
+        formatDecimal(amount),
+      ]);
+    expect(dues(paid(0, 'orv_2'), paid(1, 'orv_1'))).toEqual([['orv_2', 2, '-400']]);
+    expect(dues(paid(0, 'orv_1'))).toEqual([['orv_1', 1, '-200']]);
   });
 
   test('leaves the total as if it had never been (O15)', () => {

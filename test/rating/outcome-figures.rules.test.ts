@@ -36,7 +36,7 @@ describe('outcomes are charged each by itself', () => {
     expect(isSingle({ prices: each('1'), caps: [cap({ mode: 'SOFT', count: '3' })] })).toBe(true);
   });
 
-  test('and not by tiers, with free units, at a division that does not end, with bounds on each, or under a cap', () => {
+  test('and not by tiers, with free units, at a division that does not end, with bounds on each, converted, or under a cap', () => {
     expect(isSingle({ prices: [REDO] })).toBe(false);
     expect(isSingle({ prices: [outcomePrice({ model: 'UNIT', unitAmount: '1', freeUnits: '3' })] })).toBe(false);
     expect(isSingle({ prices: [outcomePrice({ model: 'UNIT', unitAmount: '1', per: '3' })] })).toBe(false);
@@ -44,6 +44,8 @@ describe('outcomes are charged each by itself', () => {
       false,
     );
     expect(isSingle({ prices: each('1'), caps: [cap({ mode: 'FREE', count: '3' })] })).toBe(false);
+    const begun = { divideBy: '10', multiplyBy: '1', rounding: 'CEILING', precision: 0 } as const;
+    expect(isSingle({ prices: [outcomePrice({ model: 'UNIT', unitAmount: '1', conversion: begun })] })).toBe(false);
     // A price in another currency is none.
     expect(
       isSingle({ prices: [outcomePrice({ model: 'UNIT', unitAmount: '1', per: '3' }, { currency: 'EUR' })] }),

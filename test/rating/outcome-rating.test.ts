@@ -3,9 +3,9 @@ import { decimal, formatDecimal, sum } from '../../src/money/index.js';
 import { inTransaction } from '../../src/platform/index.js';
 import { allocatePeriod } from '../../src/rating/index.js';
 import { aRule, aSale, send, type Sale, type Sent } from '../outcomes/settling.js';
-import { aContract, aMeter, aPriceBook, aTenant, rate } from '../support/builders.js';
+import { aContract, aMeter, aPriceBook, aTenant, perUnit, rate } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
-import { aProduct, type Product } from '../support/product.js';
+import { aKey, aProduct, type Product } from '../support/product.js';
 
 const at = (text: string): Date => new Date(text);
 const price = (terms: object, rest: object = {}) => ({ name: 'Each', currency: 'USD', pattern: {}, terms, ...rest });
@@ -190,6 +190,25 @@ describe('rating outcomes', () => {
     expect(await charged(tenantId)).toEqual(['2026-11 minimum #0 0 24.75']);
   });
 
+  test('opens no month of a contract that ends as the version with the minimum takes effect', async () => {
+    const offer = await aSale(product, { prices: [each('0.99')], minimum: { quantity: '50' } });
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId: await aMeter(product), terms: perUnit('1') }] });
+    const touched = async (endsAt: string) => {
+      const tenantId = await aTenant(product);
+      await aContract(product, { buyerId: tenantId, bookId: offer.bookId, startsAt: at('2026-09-01T00:00:00Z') });
+      await aContract(product, { buyerId: tenantId, bookId, startsAt: at(endsAt) });
+      await product.app.services.rating.rerate(product.scope(tenantId), at('2026-09-01T00:00:00Z'));
+
+      return asSuperuser(
+        product.database,
+        'select month::text from usage_touch where tenant_id = $1 order by month limit 1',
+        [tenantId],
+      );
+    };
+    expect(await touched('2026-10-01T00:00:00Z')).toEqual([]);
+    expect(await touched('2026-10-01T00:15:00Z')).toEqual([{ month: '2026-09-01' }]);
+  });
+
   test('marks what a hard cap keeps out, and lets it in when there is room again (O12)', async () => {
     const sale = await aSale(product, {
       prices: [each('0.99')],
@@ -249,6 +268,28 @@ describe('rating outcomes', () => {
       ['c2', 'REVERSED', 'REVERSED'],
       ['c3', 'MATURED', null],
       ['c4', 'MATURED', null],
+    ]);
+  });
+
+  test('forgets what a cap made of an outcome that is taken back', async () => {
+    const sale = await aSale(product, {
+      prices: [each('1')],
+      caps: [{ mode: 'HARD', count: '1' }],
+      reversal: { clause: { eventType: 'reopened', filter: '' }, windowHours: 720 },
+    });
+    const caps = () =>
+      asSuperuser(product.database, 'select state, cap from outcome where tenant_id = $1 order by event_id', [
+        sale.tenantId,
+      ]);
+    await told(sale, [...claims(sale, 1, { subject: 's' }), ...claims(sale, 1, { subject: 't' }, 2)]);
+    expect(await caps()).toEqual([
+      { state: 'MATURED', cap: null },
+      { state: 'REJECTED', cap: 'HARD' },
+    ]);
+    await told(sale, [{ id: 'r', type: 'reopened', time: '2026-11-12T00:00:00Z', subject: 't' }]);
+    expect(await caps()).toEqual([
+      { state: 'MATURED', cap: null },
+      { state: 'REVERSED', cap: null },
     ]);
   });
 
@@ -317,6 +358,43 @@ describe('rating outcomes', () => {
     expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 1 1']);
     await told(sale, [{ id: 'r', type: 'reopened', time: '2026-11-12T00:00:00Z', subject: 's' }]);
     expect(await charged(sale.tenantId)).toEqual(['2026-11 Each #0 0 0', '2026-11 guarantee #0 0 -300']);
+  });
+
+  test('pays back what is verified only after the guarantee was called on', async () => {
+    const sale = await aSale(product, {
+      valueProperty: 'value',
+      prices: [each('1')],
+      // The word comes before it would mature, so that nothing but what is paid back differs by it.
+      maturationHours: 24,
+      verification: { verifiers: ['HUMAN'], eventType: 'checked', expiresAfterHours: 500 },
+      guarantee: { clause: { eventType: 'chargeback', filter: '' }, windowHours: 720 },
+    });
+    await told(sale, [
+      ...claims(sale, 1, { subject: 's', properties: { value: '200' } }),
+      { id: 'b', type: 'chargeback', time: '2026-11-12T00:00:00Z', subject: 's' },
+    ]);
+    expect(await charged(sale.tenantId)).toEqual([]);
+    expect(await standing(sale.tenantId)).toEqual([{ event_id: 'c1', state: 'REVERSED', reason: 'GUARANTEE', n: 1 }]);
+    const reviewer = await aKey(product.app, product.scope());
+    expect(
+      await send(
+        product,
+        sale.tenantId,
+        [
+          {
+            id: 'v',
+            type: 'checked',
+            time: '2026-11-11T00:00:00Z',
+            subject: 's',
+            properties: { passes: true, verifier: 'HUMAN' },
+          },
+        ],
+        reviewer,
+      ),
+    ).toMatchObject({ accepted: 1 });
+    await rate(product, sale.tenantId);
+    expect(await charged(sale.tenantId)).toEqual(['2026-11 guarantee #0 0 -200']);
+    expect(await standing(sale.tenantId)).toEqual([{ event_id: 'c1', state: 'REVERSED', reason: 'GUARANTEE', n: 2 }]);
   });
 
   test('pays nothing back for what was free, so that the invoice can be issued', async () => {

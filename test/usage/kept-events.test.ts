@@ -279,6 +279,42 @@ describe('a meter that keeps its events', () => {
     expect(await kept(tenantId)).toMatchObject([{ value: '1' }]);
   });
 
+  test('keeps the subject of its event with each value, found by the id and the source of the event', async () => {
+    const { meterId, eventType } = await aMeterLike(product, { keepsEvents: true });
+    const other = await aMeterLike(product, { eventType, keepsEvents: true });
+    const [tenantId, stranger] = [await aTenant(product), await aTenant(product)];
+    const sent = (event: object) => ({
+      ...anEvent({ type: eventType, time: TIME, properties: { value: 1 } }),
+      ...event,
+    });
+    await accept(product, stranger, [sent({ id: 'a', subject: 'theirs' })]);
+    await accept(product, tenantId, [
+      sent({ id: 'a', subject: 's' }),
+      sent({ id: 'a', source: 'other', subject: 't' }),
+      sent({ id: 'b' }),
+      sent({ id: 'Ä b', subject: 'S t ö' }),
+    ]);
+    // Again, and one more: what is kept already stays as it is.
+    await accept(product, tenantId, [sent({ id: 'a', subject: 's' }), sent({ id: 'c', subject: 's' })]);
+    const subjects = [
+      { id: 'a', source: '', subject: 's' },
+      { id: 'a', source: 'other', subject: 't' },
+      { id: 'b', source: '', subject: null },
+      { id: 'c', source: '', subject: 's' },
+      { id: 'Ä b', source: '', subject: 'S t ö' },
+    ];
+
+    for (const meter of [meterId, other.meterId]) {
+      expect(
+        await asSuperuser(
+          product.database,
+          'select id, source, subject from usage_value where tenant_id = $1 and meter_id = $2 order by id, source',
+          [tenantId, meter],
+        ),
+      ).toEqual(subjects);
+    }
+  });
+
   test('has values that are never changed or deleted, not even by the superuser', async () => {
     const { eventType } = await aMeterLike(product, { keepsEvents: true });
     const tenantId = await aTenant(product);
@@ -286,6 +322,7 @@ describe('a meter that keeps its events', () => {
 
     for (const sql of [
       'update usage_value set value = 6 where tenant_id = $1',
+      "update usage_value set subject = 's' where tenant_id = $1",
       'delete from usage_value where tenant_id = $1',
     ]) {
       await expect(asSuperuser(product.database, sql, [tenantId])).rejects.toThrow('never changed or deleted');

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { DomainError } from '../../../src/platform/index.js';
 import { change, changed, CLAIM_TYPES, OTHER_TYPES, twoRules, type Change } from './arbitrary-rules.js';
+import { billsOf } from './bill.js';
 import { compare } from './compare.js';
 import type { ActFact, EventFact, Party } from './facts.js';
 import { findingsAt, keyOf, type Finding } from './oracle.js';
@@ -260,6 +261,14 @@ class Duplicate extends Told {
 const standing = (world: World, { now }: Model, ...states: readonly Finding['state'][]): Finding[] =>
   findingsAt(factsOf(world), now).filter(({ state }) => states.includes(state));
 
+/** The keys of what a hard cap keeps out now: rejected, so that nobody takes it back by mutation. */
+const keptOut = (world: World, { now }: Model): Set<string> => {
+  const facts = factsOf(world);
+  const caps = billsOf(facts, findingsAt(facts, now), now).flatMap(({ capped }) => [...capped]);
+
+  return new Set(caps.filter(([, mode]) => mode === 'HARD').map(([key]) => key));
+};
+
 /** The ids of the outcomes of findings. */
 export async function outcomeIds(world: World, findings: readonly Finding[]): Promise<string[]> {
   const { rows } = await world.database.query<{ id: string; key: string }>(
@@ -449,6 +458,16 @@ class Reverse extends Told {
         { keyId: key, party: 'SELLER' },
       ),
     );
+
+    if (keptOut(world, model).has(finding.key)) {
+      if (refused !== 'INVALID_TRANSITION') {
+        throw new Error(`reversal ${kind} of ${finding.key}, which a cap keeps out, was answered ${refused}`);
+      }
+
+      model.tally.commands['reverse, kept out'] = (model.tally.commands['reverse, kept out'] ?? 0) + 1;
+
+      return false;
+    }
 
     if (refused !== null) {
       throw new Error(`reversal ${kind} ${part} of ${finding.key} was refused: ${refused}`);
