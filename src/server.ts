@@ -32,6 +32,8 @@ export async function startServer(app: App): Promise<RunningServer> {
   const web = express();
   const http = createServer(web);
   web.disable('x-powered-by');
+  // Nothing of ours is cached, and a hash of every answer would be for nothing.
+  web.disable('etag');
   web.use((_request, response, next) => {
     response.locals['requestId'] = newId('req', app.clock());
     response.setHeader('x-request-id', requestIdOf(response));

@@ -42,8 +42,25 @@ export function windowAt(per: LimitPer, at: Date, timeZone: string): LimitWindow
   }
 }
 
-/** Where the clock goes back over a midnight, a day begins at the earlier of the two, from whichever instant one asks. */
+/** The window that was asked for last, by its zone and unit: calls ask for the same one thousands of times a second. */
+const asked = new Map<string, { readonly start: Date; readonly end: Date }>();
+
 function between(at: Date, timeZone: string, unit: 'day' | 'week' | 'month'): LimitWindow {
+  const name = `${unit} ${timeZone}`;
+  const last = asked.get(name);
+
+  if (last && at >= last.start && at < last.end) {
+    return last;
+  }
+
+  const window = reckoned(at, timeZone, unit);
+  asked.set(name, window);
+
+  return window;
+}
+
+/** Where the clock goes back over a midnight, a day begins at the earlier of the two, from whichever instant one asks. */
+function reckoned(at: Date, timeZone: string, unit: 'day' | 'week' | 'month'): { start: Date; end: Date } {
   const local = DateTime.fromJSDate(at, { zone: timeZone }).startOf(unit);
   const start = midnight(local);
 

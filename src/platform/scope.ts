@@ -35,15 +35,24 @@ export async function inTransaction<T>(scope: Scope, work: (tx: Scope) => Promis
 
 /** A transaction of its own, which is told in one go whose it is and which lineage it sees. */
 async function begin<T>(scope: Scope, lineage: string | null, work: (tx: Scope) => Promise<T>): Promise<T> {
-  const fork = scope.em.fork();
-  fork.setFilterParams('tenant', { tenantId: scope.tenantId });
+  const told = lineage === null ? '' : `; ${lineageSql(lineage)}`;
+  const sql = `${tenantSql(scope.tenantId)}${told}`;
+  const em = scope.em.fork() as EntityManager;
+  em.setFilterParams('tenant', { tenantId: scope.tenantId });
+  // `transactional` would fork once more and carry entities back to a scope that nobody reads from afterwards.
+  await em.begin();
 
-  return fork.transactional(async em => {
-    const told = lineage === null ? '' : `; ${lineageSql(lineage)}`;
-    await em.execute(`${tenantSql(scope.tenantId)}${told}`);
+  try {
+    await em.execute(sql);
+    const result = await work({ ...scope, em, lineage: lineage ?? undefined });
+    await em.commit();
 
-    return work({ ...scope, em: em as EntityManager, lineage: lineage ?? undefined });
-  });
+    return result;
+  } catch (error) {
+    // A connection that is lost has nothing to roll back; what was wrong is what is told.
+    await em.rollback().catch(() => undefined);
+    throw error;
+  }
 }
 
 function refuseOther({ em, tenantId }: Scope): void {
