@@ -1,4 +1,4 @@
-import { decimal, divide, formatDecimal, sum, ZERO, type Decimal } from '../money/index.js';
+import { decimal, divide, formatDecimal, minOf, sum, ZERO, type Decimal } from '../money/index.js';
 import type { OutcomeGroup } from '../outcomes/billable.rules.js';
 import type { MinimumTerms } from '../outcomes/outcome-terms.rules.js';
 import { rate } from '../pricing/rate.rules.js';
@@ -29,7 +29,8 @@ export function minimumDue(prices: RulePrices, charged: Decimal): MinimumDue {
   const unpriced = asked.flatMap(one => ('unpriced' in one ? [one.unpriced] : []));
   const least = asked.flatMap(one => ('unpriced' in one ? [] : [one]));
   const version = least.at(-1)?.version;
-  const whole = sum(least.map(one => one.amount));
+  // Divided once: sevenths of a month do not add up to it.
+  const whole = divide(sum(least.map(one => one.weighed)), decimal(prices.rule.monthMs));
   const amount = whole.minus(charged);
 
   return {
@@ -60,7 +61,12 @@ interface MinimumInForce {
 
 /** A part of what the period owes at least, and how it comes about; or units of it that have no price. */
 type Asked =
-  | { readonly version: RuleVersionToRate; readonly amount: Decimal; readonly text: string }
+  | {
+      readonly version: RuleVersionToRate;
+      /** Times the milliseconds of the calendar month for which it is owed. */
+      readonly weighed: Decimal;
+      readonly text: string;
+    }
   | { readonly unpriced: Unpriced };
 
 function askedOf(prices: RulePrices): readonly Asked[] {
@@ -115,7 +121,7 @@ function leastOf(prices: RulePrices, { version, terms, length }: MinimumInForce)
   const { part, text } = partOf(prices, length);
   const asked = (whole: Decimal, what: string) => ({
     version,
-    amount: part(whole),
+    weighed: decimal(whole.times(minOf(length, decimal(prices.rule.monthMs)))),
     text: text === '' ? what : `${what}${text}, which is ${money(prices, part(whole))}`,
   });
 

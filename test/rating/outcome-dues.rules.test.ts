@@ -304,6 +304,12 @@ describe('a minimum', () => {
     expect(total(rule([none, some]), [])).toBe('1');
     expect(total(rule([none, more, some]), [])).toBe('23');
     expect(total(rule([some, more, from(4, '2026-11-30T23:30:00Z', null)]), [])).toBe('22.5');
+    // A third of a month at 1 and two thirds at 4 are 3, to the last digit.
+    const [third, rest] = [
+      from(1, '2026-01-01T00:00:00Z', { amount: '1' }),
+      from(2, '2026-11-11T00:00:00Z', { amount: '4' }),
+    ];
+    expect(total(rule([third, rest]), [])).toBe('3');
     // The same by two versions, and by two prices, are owed for the time of each.
     expect(total(rule([fifty, from(2, '2026-11-16T00:00:00Z', { quantity: '50' })]), [])).toBe('49.5');
     const [due] = outcomeDues(rule([fifty, from(2, '2026-11-16T00:00:00Z', { quantity: '50' }, '2')]), []).dues;

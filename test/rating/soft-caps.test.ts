@@ -264,6 +264,7 @@ test('whoever finds it again after it was told tells nothing', async () => {
     start: new Date('2026-11-01T00:00:00Z'),
     end: new Date('2026-12-01T00:00:00Z'),
     spend: decimal(4),
+    corrections: [],
     exceededCaps: [
       {
         ruleId: sale.ruleId,
