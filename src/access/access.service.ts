@@ -8,6 +8,7 @@ import {
   newId,
   once,
   type PageArguments,
+  Remembered,
   type Scope,
   type Secrets,
 } from '../platform/index.js';
@@ -36,12 +37,11 @@ export interface Caller {
 
 // A revoked key is refused within this time in every process, without any message having to arrive.
 const FRESH_MS = 1_000;
-const MAX_CACHED = 10_000;
 const LAST_USED_MS = 60_000;
 
 /** API keys: made, presented, revoked. */
 export class AccessService {
-  readonly #fresh = new Map<string, { readonly caller: Caller | null; readonly readAt: number }>();
+  readonly #callers = new Remembered<Caller | null>(FRESH_MS);
 
   constructor(private readonly secrets: Secrets) {}
 
@@ -130,7 +130,7 @@ export class AccessService {
 
       return key;
     });
-    this.#fresh.clear();
+    this.#callers.forget();
 
     return revoked;
   }
@@ -166,17 +166,13 @@ export class AccessService {
     }
 
     const digest = this.secrets.digest(text).toString('hex');
-    const known = this.#fresh.get(digest);
-    const caller =
-      known && scope.now.getTime() - known.readAt < FRESH_MS && known.readAt <= scope.now.getTime()
-        ? known.caller
-        : await this.#read(scope, digest);
+    const caller = await this.#callers.of(digest, scope.now, false, () => this.#read(scope, digest));
 
     return caller && (caller.expiresAt === null || caller.expiresAt > scope.now) ? caller : null;
   }
 
   async #read({ em, now }: Omit<Scope, 'tenantId' | 'actor'>, digest: string): Promise<Caller | null> {
-    const caller = await em.fork().transactional(async fork => {
+    return em.fork().transactional(async fork => {
       await fork.execute(`set local app.key_digest = '${digest}'`);
       const key = await fork.findOne(
         ApiKey,
@@ -201,13 +197,5 @@ export class AccessService {
         expiresAt: key.expiresAt ?? null,
       };
     });
-
-    if (this.#fresh.size >= MAX_CACHED) {
-      this.#fresh.clear();
-    }
-
-    this.#fresh.set(digest, { caller, readAt: now.getTime() });
-
-    return caller;
   }
 }

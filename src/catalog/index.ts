@@ -3,7 +3,7 @@ export { type CostInForce } from './catalog.queries.js';
 export { CatalogResolver } from './catalog.resolver.js';
 export { CatalogService } from './catalog.service.js';
 export { compileFilter, type EventFilter } from './event-filter.js';
-export { type LiveMeter, type ModelLookup, Remembered } from './live-catalog.js';
+export { type LiveMeter, type ModelLookup, RememberedOfOwner } from './live-catalog.js';
 export { convertQuantity, readDimensions, readQuantity } from './meter-value.rules.js';
 export { type Aggregation, dimensionNames, MODEL_DIMENSION } from './meter.rules.js';
 export { ConversionInput, ConversionType, MeterType } from './meter.types.js';

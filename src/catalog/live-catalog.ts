@@ -1,4 +1,4 @@
-import { asTenant, inTransaction, type Scope } from '../platform/index.js';
+import { asTenant, inTransaction, Remembered, type Scope, scopeFor } from '../platform/index.js';
 import { Meter } from './catalog.entity.js';
 import { catalogModels } from './catalog.queries.js';
 import { compileFilter, type EventFilter } from './event-filter.js';
@@ -19,38 +19,32 @@ export type ModelLookup = (key: string) => CatalogModel | undefined;
 const FRESH_MS = 2_000;
 const FRESH_AGAIN_MS = 50;
 
-/** Remembers for each owner what `read` found, and when. `read` acts for the owner. */
-export class Remembered<T> {
-  readonly #known = new Map<string, { readonly found: T; readonly readAt: number }>();
+/** Remembers for each owner what `read` found. `read` acts for the owner. */
+export class RememberedOfOwner<T> {
+  readonly #known = new Remembered<T>(FRESH_MS);
 
   constructor(private readonly read: (tx: Scope) => Promise<T>) {}
 
   forget(ownerId: string): void {
-    this.#known.delete(ownerId);
+    this.#known.forget(ownerId);
   }
 
   /** What `read` found for the owner less than `freshMs` ago, or finds now. */
   async of(scope: Scope, ownerId: string, freshMs: number): Promise<T> {
-    const known = this.#known.get(ownerId);
-    const age = known ? scope.now.getTime() - known.readAt : Infinity;
+    const isAlone = scope.em.isInTransaction();
+    const read = () =>
+      isAlone ? asTenant(scope, ownerId, this.read) : inTransaction(scopeFor(scope, ownerId), this.read);
 
-    if (known && age >= 0 && age < freshMs) {
-      return known.found;
-    }
-
-    const found = scope.em.isInTransaction()
-      ? await asTenant(scope, ownerId, this.read)
-      : await inTransaction({ ...scope, tenantId: ownerId }, this.read);
-    this.#known.set(ownerId, { found, readAt: scope.now.getTime() });
-
-    return found;
+    return this.#known.of(ownerId, scope.now, isAlone, read, freshMs);
   }
 }
 
 /** The meters and models that usage is folded with, at most two seconds old. */
 export class LiveCatalog {
-  readonly #meters = new Remembered(async tx => (await tx.em.find(Meter, {})).map(liveMeter));
-  readonly #models = new Remembered(async tx => new Map((await catalogModels(tx)).map(model => [model.key, model])));
+  readonly #meters = new RememberedOfOwner(async tx => (await tx.em.find(Meter, {})).map(liveMeter));
+  readonly #models = new RememberedOfOwner(
+    async tx => new Map((await catalogModels(tx)).map(model => [model.key, model])),
+  );
 
   /** Has what an owner defined read again: it has just defined something. */
   forget(ownerId: string): void {

@@ -1,4 +1,4 @@
-import { compileFilter, type EventFilter, Remembered } from '../catalog/index.js';
+import { compileFilter, type EventFilter, RememberedOfOwner } from '../catalog/index.js';
 import type { FieldRefusal } from '../money/index.js';
 import { query, type Scope } from '../platform/index.js';
 import { eventTypesOf } from './event-types.rules.js';
@@ -124,7 +124,7 @@ export class LiveRules {
 export class WatchedTypes {
   // A version names the same types for ever, so that its terms are read once a process.
   readonly #typesOf = new Map<string, ReadonlySet<string>>();
-  readonly #types = new Remembered(tx => this.#publishedBy(tx));
+  readonly #types = new RememberedOfOwner(tx => this.#publishedBy(tx));
 
   /**
    * Whether a published version of a rule of one of these tenants names the type, be it to be in force yet or again no

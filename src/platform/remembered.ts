@@ -22,13 +22,28 @@ export class Remembered<Value> {
     private readonly most = 10_000,
   ) {}
 
-  /** The value of a key, of at most so long before `now`; `read` when there is none. */
-  async of(key: string, now: Date, isAlone: boolean, read: () => Promise<Value>): Promise<Value> {
+  /** Has what is known of a key, or of all, read again. */
+  forget(key?: string): void {
+    if (key === undefined) {
+      this.#entries.clear();
+    } else {
+      this.#entries.delete(key);
+    }
+  }
+
+  /** The value of a key, of at most so long before `now`, or of `freshMs` where told; `read` when there is none. */
+  async of(
+    key: string,
+    now: Date,
+    isAlone: boolean,
+    read: () => Promise<Value>,
+    freshMs = this.freshMs,
+  ): Promise<Value> {
     const known = this.#entries.get(key);
     // A clock that was set back is no reason to remember for ever.
-    const age = known ? Math.abs(now.getTime() - known.readAt) : this.freshMs;
+    const age = known ? Math.abs(now.getTime() - known.readAt) : freshMs;
 
-    if (known && age < this.freshMs) {
+    if (known && age < freshMs) {
       if (known.value) {
         if (!isAlone && age >= known.agesAfterMs) {
           known.agesAfterMs = this.freshMs;
