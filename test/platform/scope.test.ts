@@ -38,8 +38,9 @@ describe('a scope', () => {
     const { platformId } = product;
     const both = [platformId, tenantId].sort().join(' ');
     const lineage = async (scope: Parameters<typeof query>[0]) =>
-      (await query<{ lineage: string }>(scope, "select coalesce(current_setting('app.lineage', true), '') as lineage"))[0]
-        ?.lineage;
+      (
+        await query<{ lineage: string }>(scope, "select coalesce(current_setting('app.lineage', true), '') as lineage")
+      )[0]?.lineage;
 
     await inLineage(product.scope(), [tenantId, platformId], async tx => {
       expect(await lineage(tx)).toBe(both);
