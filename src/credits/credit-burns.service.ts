@@ -57,7 +57,7 @@ export interface Reversed {
 
 /**
  * Pays with the credits of the scope's tenant, in the caller's transaction, first with what no open call has set aside.
- * Burns and reversals leave no audit line: the ledger is their record.
+ * Burns and reversals leave no audit line: the ledger is their record, and who reverses one by hand writes its own.
  */
 export class CreditBurnsService {
   constructor(

@@ -103,6 +103,36 @@ export class CreditGrantRefundPayload extends OncePayload {
   cost?: MoneyType | null;
 }
 
+@InputType({ description: 'Burned credits to give back.' })
+export class CreditBurnReverseInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey!: string;
+
+  @Field(() => ID, TENANT_ID)
+  tenantId?: string | null;
+
+  @Field(() => ID, { description: 'The burn, of the ledger in Tenant.creditTransactions.' })
+  creditTransactionId!: string;
+
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: 'How much, in the currency of the burn: above 0; all that is still burned of it by default.',
+  })
+  amount?: string | null;
+
+  @Field(() => String, REASON)
+  reason?: string | null;
+}
+
+@ObjectType({ description: 'The answer of creditBurnReverse.' })
+export class CreditBurnReversePayload extends OncePayload {
+  @Field(() => CreditTransactionType, {
+    nullable: true,
+    description: 'What gave them back, grant by grant; null when refused.',
+  })
+  creditTransaction?: CreditTransactionType | null;
+}
+
 @InputType({ description: 'Credits to move between a tenant and one below it.' })
 export class CreditTransferInput {
   @Field(() => String, IDEMPOTENCY_KEY)

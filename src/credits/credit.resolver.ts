@@ -12,8 +12,11 @@ import {
   type GraphqlContext,
 } from '../platform/index.js';
 import { TenantType, type TenantsService } from '../tenants/index.js';
+import type { CreditReversalsService } from './credit-reversals.service.js';
 import type { CreditTransfersService } from './credit-transfers.service.js';
 import {
+  CreditBurnReverseInput,
+  CreditBurnReversePayload,
   CreditGrantCreateInput,
   CreditGrantCreatePayload,
   CreditGrantRefundInput,
@@ -41,6 +44,7 @@ export class CreditResolver {
   constructor(
     private readonly tenants: TenantsService,
     private readonly credits: CreditsService,
+    private readonly reversals: CreditReversalsService,
     private readonly transfers: CreditTransfersService,
   ) {}
 
@@ -140,6 +144,31 @@ export class CreditResolver {
         cost: MoneyType.of(cost, read.grant.costCurrency),
         replayed,
       };
+    });
+  }
+
+  @Authorized('credits:write')
+  @Mutation(() => CreditBurnReversePayload, {
+    description:
+      'Gives back what usage has burned, to the grants that paid, the last first: in parts or all of it. Changes no bill. Takes a key above the tenant.',
+  })
+  creditBurnReverse(
+    @Arg('input', () => CreditBurnReverseInput, { description: 'What to give back.' }) input: CreditBurnReverseInput,
+    @Ctx() { scope }: GraphqlContext,
+  ) {
+    return payload(CreditBurnReversePayload, async () => {
+      const { tenantId, ...asked } = input;
+      const own = await this.tenants.within(scope, tenantId);
+      // First, so that whoever may not is told of no burn but those it may see.
+      await this.reversals.refuseUnknown(own, asked.creditTransactionId);
+      const target = await this.#below(scope, tenantId, 'a tenant above this one says what is given back');
+      const { transaction, replayed } = await this.reversals.reverse(target, {
+        ...asked,
+        amount: asked.amount ?? null,
+        reason: asked.reason ?? null,
+      });
+
+      return { creditTransaction: CreditTransactionType.from(transaction), replayed };
     });
   }
 

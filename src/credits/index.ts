@@ -4,6 +4,7 @@ export { type Burn, type Burned, CreditBurnsService, type Reversal, type Reverse
 export { CreditPaymentsService, type Payment } from './credit-payments.service.js';
 export type { CreditsKnown } from './credit-prepaid.queries.js';
 export { type GrantRead, grantsRead, transactionRead } from './credit-reading.queries.js';
+export { CreditReversalsService } from './credit-reversals.service.js';
 export { CreditTransfersService } from './credit-transfers.service.js';
 export { verifyCredits, type VerifiedCredits } from './credit-verifying.js';
 export { creditEntities } from './credit.entity.js';

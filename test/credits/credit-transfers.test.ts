@@ -327,4 +327,40 @@ test('the API grants, moves, takes off and tells', async () => {
       pageInfo: { hasNextPage: true },
     },
   });
+
+  // What usage has burned is given back by whoever sells to it, by the id that its ledger tells.
+  const [burned] = (
+    await product.graphql(
+      key,
+      'query ($id: ID) { tenant(id: $id) { creditTransactions(first: 1) { edges { node { id } } } } }',
+      { id: childId },
+    )
+  ).data.tenant.creditTransactions.edges;
+  const back = { tenantId: childId, creditTransactionId: burned.node.id, amount: '0.8', reason: 'counted twice' };
+  const ownKey = await aKey(product.app, product.scope(childId));
+  expect(await call('creditBurnReverse', { ...back, tenantId: null }, 'creditTransaction { id }', ownKey)).toEqual({
+    userErrors: [{ code: 'FORBIDDEN', field: ['tenantId'] }],
+    replayed: false,
+    creditTransaction: null,
+  });
+  expect(
+    await call(
+      'creditBurnReverse',
+      back,
+      'creditTransaction { kind reason reverses asked { amount currency } entries { account amount pays } }',
+    ),
+  ).toEqual({
+    userErrors: [],
+    replayed: false,
+    creditTransaction: {
+      kind: 'REVERSAL',
+      reason: 'counted twice',
+      reverses: burned.node.id,
+      asked: { amount: '0.8', currency: 'USD' },
+      entries: [
+        { account: expect.stringMatching(/^grant:crg_/), amount: '80', pays: '-0.8' },
+        { account: 'used', amount: '-80', pays: null },
+      ],
+    },
+  });
 });

@@ -301,6 +301,104 @@ describe('a reversal', () => {
   });
 });
 
+describe('what somebody gives back of a burn', () => {
+  const draft = (creditTransactionId: string, amount: string | null = null) => ({
+    creditTransactionId,
+    amount,
+    reason: 'counted twice',
+    idempotencyKey: randomUUID(),
+  });
+  const giveBack = (given: ReturnType<typeof draft>) => product.app.services.creditReversals.reverse(scope(), given);
+
+  test('goes to the grants it came from, the last first, once for each key, and is in the audit log', async () => {
+    const soon = await aGrant(product, tenantId, { expiresAt: day(1) });
+    const never = await aGrant(product, tenantId);
+    const { transactionId } = await burn(product, tenantId, { amount: '15' });
+    const given = draft(transactionId, '7');
+    const { transaction, replayed } = await giveBack(given);
+    expect([replayed, transaction.transaction.kind, transaction.transaction.ofId]).toEqual([
+      false,
+      'REVERSAL',
+      transactionId,
+    ]);
+    expect(
+      transaction.entries.map(({ account, amount, pays }) => [account, amount.toString(), pays?.toString()]),
+    ).toEqual([
+      [`grant:${never}`, '5', '-5'],
+      [`grant:${soon}`, '2', '-2'],
+      ['used', '-7', undefined],
+    ]);
+    expect(await giveBack(given)).toEqual({ transaction, replayed: true });
+    expect(await leftOf(product, tenantId)).toEqual({ [soon]: '2', [never]: '10' });
+    expect(
+      await asSuperuser(
+        product.database,
+        `select subject_id, after from audit_line where tenant_id = $1 and action = 'credit_burn.reversed'`,
+        [tenantId],
+      ),
+    ).toEqual([
+      {
+        subject_id: transactionId,
+        after: {
+          creditTransactionId: transaction.transaction.id,
+          amount: '7',
+          currency: 'USD',
+          reason: 'counted twice',
+        },
+      },
+    ]);
+    const rest = await giveBack(draft(transactionId));
+    expect(rest.transaction.transaction.asked?.toString()).toBe('8');
+    expect(await leftOf(product, tenantId)).toEqual({ [soon]: '10', [never]: '10' });
+  });
+
+  test('is refused of what is no burn of the tenant, and beyond what is still burned', async () => {
+    const grantId = await aGrant(product, tenantId);
+    const { transactionId } = await burn(product, tenantId, { amount: '4' });
+    const { transaction } = await giveBack(draft(transactionId, '3'));
+    const elsewhere = await aTenant(product);
+    await aGrant(product, elsewhere);
+    const others = await burn(product, elsewhere, { amount: '1' });
+    const before = await ledgerOf(product, tenantId);
+    const unknown = { code: 'NOT_FOUND', field: ['creditTransactionId'] };
+    const refusals: readonly [ReturnType<typeof draft>, object][] = [
+      [draft(transactionId, '1.000000000001'), { code: 'INVALID_INPUT', field: ['amount'] }],
+      [draft(transactionId, '0'), { code: 'INVALID_INPUT', field: ['amount'] }],
+      [draft(transactionId, '-1'), { code: 'INVALID_INPUT', field: ['amount'] }],
+      [draft(transactionId, 'all'), { code: 'INVALID_INPUT', field: ['amount'] }],
+      [
+        { ...draft(transactionId), reason: ' ' },
+        { code: 'INVALID_INPUT', field: ['reason'] },
+      ],
+      [draft(transaction.transaction.id), unknown],
+      [draft(others.transactionId), unknown],
+      [draft(grantId), unknown],
+      [draft('nothing'), unknown],
+    ];
+
+    for (const [given, refusal] of refusals) {
+      await expect(giveBack(given)).rejects.toMatchObject(refusal);
+    }
+
+    expect(await ledgerOf(product, tenantId)).toEqual(before);
+    await giveBack(draft(transactionId));
+    const all = await ledgerOf(product, tenantId);
+    await expect(giveBack(draft(transactionId))).rejects.toMatchObject({
+      code: 'INVALID_TRANSITION',
+      field: ['creditTransactionId'],
+    });
+    expect(await ledgerOf(product, tenantId)).toEqual(all);
+  });
+
+  test('at once is never more than was burned', async () => {
+    const grantId = await aGrant(product, tenantId);
+    const { transactionId } = await burn(product, tenantId, { amount: '9' });
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => giveBack(draft(transactionId, '2'))));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
+    expect(await leftOf(product, tenantId)).toEqual({ [grantId]: '9' });
+  });
+});
+
 describe('what expires', () => {
   test('is taken off by the expiry, once, also what was given back later', async () => {
     const soon = await aGrant(product, tenantId, { expiresAt: day(1) });
