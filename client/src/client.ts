@@ -195,10 +195,14 @@ export class RatebookClient {
         forMs,
         tryMs: forMs,
       });
-      this.#known.answered(asked, answer.isAllowed, answer.hold?.amount ?? null);
 
-      if (ofFeature) {
-        this.#features.answered(ofFeature, answer.isAllowed, told);
+      // A hold that has ended says no to its own key, and nothing of the room there is.
+      if (answer.code !== 'HOLD_ENDED') {
+        this.#known.answered(asked, answer.isAllowed, answer.hold?.amount ?? null);
+
+        if (ofFeature) {
+          this.#features.answered(ofFeature, answer.isAllowed, told);
+        }
       }
 
       return { ...answer, isBlind: false };

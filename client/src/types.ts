@@ -71,12 +71,12 @@ export interface CallBody {
 export interface CallAnswer {
   readonly isAllowed: boolean;
   /** Why it may not go ahead. Codes are added, never renamed or removed. */
-  readonly code: 'LIMIT_EXCEEDED' | 'CREDITS_EXHAUSTED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
+  readonly code: 'LIMIT_EXCEEDED' | 'CREDITS_EXHAUSTED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'HOLD_ENDED' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
   /** What to do about it; null when it is allowed. */
   readonly message: string | null;
   /** The limit that refuses it. */
   readonly limit: Limit | null;
-  /** SOFT limits that the call goes beyond. */
+  /** SOFT limits that the call goes beyond, and SOFT budgets in another currency than its price. */
   readonly beyond: readonly Limit[];
   /** Of the feature that the call names; null where it names none. */
   readonly failMode: FeatureFailMode | null;
@@ -105,16 +105,16 @@ export interface AuthorizeBody {
 export interface AuthorizeAnswer {
   readonly isAllowed: boolean;
   /** Why it may not go ahead. Codes are added, never renamed or removed. */
-  readonly code: 'LIMIT_EXCEEDED' | 'CREDITS_EXHAUSTED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
+  readonly code: 'LIMIT_EXCEEDED' | 'CREDITS_EXHAUSTED' | 'UNPRICED' | 'NO_CONTRACT' | 'CURRENCY_MISMATCH' | 'HOLD_ENDED' | 'NOT_ENTITLED' | 'MODEL_DENIED' | null;
   /** What to do about it; null when it is allowed. */
   readonly message: string | null;
   /** The limit that refuses it. */
   readonly limit: Limit | null;
-  /** SOFT limits that the call goes beyond. */
+  /** SOFT limits that the call goes beyond, and SOFT budgets in another currency than its price. */
   readonly beyond: readonly Limit[];
   /** Of the feature that the call names; null where it names none. */
   readonly failMode: FeatureFailMode | null;
-  /** Null when it is refused. */
+  /** Null when it is refused, but for HOLD_ENDED: then it is the one that was held. */
   readonly hold: {
     readonly id: string;
     /** A decimal. */

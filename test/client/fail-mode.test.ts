@@ -59,6 +59,17 @@ describe('when Ratebook cannot be reached in time', () => {
   const YES = [true, true, null];
   const NO = [false, false, 'UNREACHABLE'];
 
+  test('a hold that has ended says nothing of the room there is', async () => {
+    const { hold } = await client.authorize({ ...call(5), idempotencyKey: 'k' });
+    await client.void(hold?.id ?? '', { tenantId: customerId });
+    expect(await client.authorize({ ...call(5), idempotencyKey: 'k' })).toMatchObject({
+      isAllowed: false,
+      code: 'HOLD_ENDED',
+    });
+    expect(await blindly(within('5'))).toEqual(YES);
+    expect(await blindly(within('5'))).toEqual(NO);
+  });
+
   test('CLOSED says no, and is what is meant when nothing is said; OPEN says yes, blindly', async () => {
     const dead = await aClient(product, customerId, { url: await deadUrl(), timeoutMs: 100 });
     expect(await dead.check(call(1))).toEqual({
