@@ -105,7 +105,7 @@ export class Migration20261124080000_budgets extends Migration {
       expires_at timestamptz not null,
       created_at timestamptz not null,
       ended_at timestamptz check ((ended_at is null) = (state = 'HELD')),
-      -- What the events that settled it came to; above \`amount\` by the overrun.
+      -- What the events that settled it came to: it only grows; above \`amount\` by the overrun.
       actual numeric,
       overrun numeric not null default 0 check (overrun >= 0),
       -- The settling usage had no price: what was held counts as used.
@@ -121,8 +121,8 @@ export class Migration20261124080000_budgets extends Migration {
            is distinct from (new.tenant_id, new.id, new.key_id, new.idempotency_key, new.request_hash, new.currency,
             new.amount, new.parts, new.expires_at, new.created_at)
            or (old.state <> 'HELD' and new.state is distinct from old.state)
-           or (old.actual is not null and new.actual is distinct from old.actual) then
-          raise exception 'a hold ends once, and is otherwise never changed' using errcode = 'integrity_constraint_violation';
+           or (old.actual is not null and (new.actual is null or new.actual < old.actual)) then
+          raise exception 'a hold ends once, what it came to only grows, and it is otherwise never changed' using errcode = 'integrity_constraint_violation';
         end if;
         return new;
       end $$`);

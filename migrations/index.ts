@@ -21,6 +21,7 @@ import { Migration20261124120000_prepaid } from './Migration20261124120000_prepa
 import { Migration20261124130000_outcome_soft_caps } from './Migration20261124130000_outcome_soft_caps.js';
 import { Migration20261124115000_named_keys } from './Migration20261124115000_named_keys.js';
 import { Migration20261124116000_budget_excess } from './Migration20261124116000_budget_excess.js';
+import { Migration20261124140000_counted_spend } from './Migration20261124140000_counted_spend.js';
 
 /** Every migration, oldest first. Named here because MikroORM finds none in a folder when the runner is jest. */
 export const migrations = [
@@ -47,4 +48,5 @@ export const migrations = [
   Migration20261124116000_budget_excess,
   Migration20261124120000_prepaid,
   Migration20261124130000_outcome_soft_caps,
+  Migration20261124140000_counted_spend,
 ];

@@ -1,6 +1,6 @@
 import type { AlertsService } from './alerts/index.js';
 import { contractsJobs } from './contracts/index.js';
-import { budgetsJobs } from './budgets/index.js';
+import { budgetsJobs, type TrueUps } from './budgets/index.js';
 import { creditsJobs } from './credits/index.js';
 import { InvoicingService, invoicingJobs } from './invoicing/index.js';
 import { outcomesJobs } from './outcomes/index.js';
@@ -12,7 +12,8 @@ import { webhooksJobs } from './webhooks/index.js';
 /*
  * What happens next, on one page.
  *
- *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · soft caps told · deliveries · audit
+ *   usage accepted ──► rate the tenant ──► (same transaction) drafts · alerts fire · soft caps told · budgets trued up ·
+ *                                                       deliveries · audit
  *   outcome received, or due ──► settle: judge its case ──► rate the tenant
  *   prices or contract changed, cost set ──► rate again
  *   contracts are to move ──► (found by the sweeps) move each ──► contract changed
@@ -25,11 +26,12 @@ import { webhooksJobs } from './webhooks/index.js';
  */
 
 /** In the transaction of the rating: what must be true together with the charges. */
-export function whenRated(alerts: AlertsService, softCaps: SoftCapsService): WhenRated {
+export function whenRated(alerts: AlertsService, softCaps: SoftCapsService, trueUps: TrueUps): WhenRated {
   return async (tx, rated, timeZone) => {
     await InvoicingService.keepDrafts(tx, rated, timeZone);
     await alerts.advance(tx, rated);
     await softCaps.tell(tx, rated);
+    await trueUps.make(tx, rated);
   };
 }
 

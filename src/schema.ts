@@ -101,7 +101,7 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new BudgetFieldsResolver(s.budgets),
     new EntitlementStandingResolver(s.entitlementStandings),
     new CallCheckResolver(s.tenants, s.holds, s.featureModes),
-    new CreditResolver(s.tenants, s.credits, s.creditTransfers),
+    new CreditResolver(s.tenants, s.credits, s.creditReversals, s.creditTransfers),
     new InvoiceResolver(s.tenants, s.invoicing),
     new InvoiceFieldsResolver(s.invoicing),
     new InvoiceReceiptsResolver(s.receipts),

@@ -11,6 +11,7 @@ import {
   LimitCounts,
   PlanLimits,
   SettlingService,
+  TrueUps,
 } from './budgets/index.js';
 import { CatalogService } from './catalog/index.js';
 import type { Config } from './config.js';
@@ -18,6 +19,7 @@ import { ContractMigrationsService, ContractsService } from './contracts/index.j
 import {
   CreditBurnsService,
   CreditPaymentsService,
+  CreditReversalsService,
   CreditsService,
   CreditTransfersService,
   LowCredits,
@@ -94,6 +96,7 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
   const heldOnGrants = new HeldOnGrants();
   const credits = new CreditsService(tenants, catalog, lowCredits, heldOnGrants);
   const creditBurns = new CreditBurnsService(lowCredits, heldOnGrants);
+  const creditReversals = new CreditReversalsService(creditBurns);
   const creditTransfers = new CreditTransfersService(tenants, lowCredits, heldOnGrants);
   const plans = new PlanLimits(tenants, entitlements, credits);
   const creditCover = new CreditCover(plans, new CreditPaymentsService(lowCredits, heldOnGrants));
@@ -112,14 +115,20 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
   const alerts = new AlertsService(webhooks, pubSub);
   const estimates = new EstimateService(catalog, liveTerms, outcomes);
   const softCaps = new SoftCapsService(webhooks);
-  const rating = new RatingService(tenants, catalog, contracts, whenRated(alerts, softCaps), outcomes);
+  const rating = new RatingService(
+    tenants,
+    catalog,
+    contracts,
+    whenRated(alerts, softCaps, new TrueUps(tenants)),
+    outcomes,
+  );
   const outcomeStats = new OutcomeStatsService(tenants, contracts, outcomes);
   const outcomeMargins = new OutcomeMarginService(tenants, catalog, contracts, outcomes);
   const budgets = new BudgetsService(tenants, access, catalog, new ExceededBudgets(webhooks));
   const entitlementStandings = new EntitlementStandings();
   const featureModes = new FeatureModes(plans, estimates);
   const holds = new HoldsService(tenants, estimates, plans, creditCover);
-  const settling = new SettlingService(tenants, usage, pricer);
+  const settling = new SettlingService(tenants, usage, limitCounts);
   const invoicing = new InvoicingService(tenants, rating, webhooks, outcomes);
   const receipts = new ReceiptsService();
   const simulationProgress = new SimulationProgress(pubSub);
@@ -156,6 +165,7 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
     entitlements,
     credits,
     creditBurns,
+    creditReversals,
     creditTransfers,
     budgets,
     entitlementStandings,

@@ -17,6 +17,7 @@ import {
   type Scope,
 } from '../src/platform/index.js';
 import { startServer } from '../src/server.js';
+import { burn } from './credits/credits.js';
 import {
   aBudget,
   aContract,
@@ -582,6 +583,7 @@ async function creditsOf(product: Product, tenantId: string, sellerId: string): 
     reason: null,
     idempotencyKey: randomUUID(),
   });
+  await burn(product, tenantId, { amount: '1' });
   await credits.setPrepaid(product.scope(tenantId), { isPrepaid: false, idempotencyKey: 'prepaid' });
   await credits.setRecharge(product.scope(tenantId), {
     unit,
@@ -1365,6 +1367,12 @@ describe('two sibling customers below a reseller', () => {
         ['creditGrantCreate', tenantIds, tenantId => ({ tenantId, ...CREDITS, kind: 'PAID', costBasis: ONE_DOLLAR })],
         ['creditGrantRefund', [await idOf('credit_grant')], creditGrantId => ({ creditGrantId })],
         ['creditGrantRefund', tenantIds, tenantId => ({ tenantId, creditGrantId: newId('crg', NOW) })],
+        [
+          'creditBurnReverse',
+          [await idOf('credit_transaction', "kind = 'BURN'")],
+          creditTransactionId => ({ creditTransactionId }),
+        ],
+        ['creditBurnReverse', tenantIds, tenantId => ({ tenantId, creditTransactionId: newId('crt', NOW) })],
         ['creditTransfer', tenantIds, fromTenantId => ({ fromTenantId, toTenantId: world.b.id, ...CREDITS })],
         ['creditTransfer', tenantIds, toTenantId => ({ fromTenantId: world.b.id, toTenantId, ...CREDITS })],
         ['creditPrepaidSet', tenantIds, tenantId => ({ tenantId, isPrepaid: true })],

@@ -221,6 +221,7 @@ const MUTATIONS: Readonly<Record<string, readonly string[]>> = {
   feature: ['Create'],
   entitlement: ['Set'],
   creditGrant: ['Create', 'Refund'],
+  creditBurn: ['Reverse'],
   credit: ['Transfer'],
   creditPrepaid: ['Set'],
   creditRecharge: ['Set'],
@@ -252,7 +253,7 @@ describe('mutations', () => {
       const input = getNamedType(args[0]?.type as GraphQLInputType);
       const key = isInputObjectType(input) ? input.getFields()['idempotencyKey'] : undefined;
       const isMaking =
-        /(Create|Set|Propose|Raise)$|^(invoiceIssue|creditGrantRefund|creditTransfer|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|SimulationStart)/.test(
+        /(Create|Set|Propose|Raise)$|^(invoiceIssue|creditGrantRefund|creditBurnReverse|creditTransfer|simulationStart|contractsMigrate|outcome(Verify|Reverse))$|^outcome(Dispute|SampleAudit|SimulationStart)/.test(
           name,
         );
       const { replayed } = (getNamedType(type) as GraphQLObjectType).getFields();
@@ -378,6 +379,7 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Mutation.entitlementSet': 'entitlements:write',
   'Mutation.creditGrantCreate': 'credits:write',
   'Mutation.creditGrantRefund': 'credits:write',
+  'Mutation.creditBurnReverse': 'credits:write',
   'Mutation.creditTransfer': 'credits:write',
   'Mutation.creditPrepaidSet': 'credits:write',
   'Mutation.creditRechargeSet': 'credits:write',

@@ -20,7 +20,10 @@ export enum LimitModeEnum {
 registerEnumType(LimitModeEnum, {
   name: 'LimitMode',
   description: 'What happens to a call that goes beyond a limit.',
-  valuesConfig: { HARD: { description: 'It is refused.' }, SOFT: { description: 'It goes ahead, and is told.' } },
+  valuesConfig: {
+    HARD: { description: 'It is refused.' },
+    SOFT: { description: 'It goes ahead, and is told in the answer to it.' },
+  },
 });
 
 export enum LimitPerEnum {
@@ -263,7 +266,10 @@ export class BudgetCreateInput {
   @Field(() => DecimalScalar, { description: 'How much there is in each window, from 0.' })
   amount!: string;
 
-  @Field(() => String, { description: 'ISO 4217 code. Calls that are priced in another currency are refused.' })
+  @Field(() => String, {
+    description:
+      'ISO 4217 code. Calls that are priced in another currency are refused where it is HARD. A SOFT budget lets them go ahead, counts nothing of them, and is told in `beyond` of their answers.',
+  })
   currency!: string;
 
   @Field(() => LimitModeEnum, { defaultValue: LimitModeEnum.HARD, description: 'What happens beyond it.' })
@@ -283,7 +289,8 @@ export class BudgetCreateInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'An AI model, or the beginning of some and *, to count only those.',
+    description:
+      'An AI model, or the beginning of some and *, to count only those. A call and its usage are of the models that they name, where the meter keeps no dimension `model` as well; what its rating brings later is counted where a price names the model.',
   })
   model?: string | null;
 }

@@ -110,9 +110,7 @@ export class BudgetsService {
     return inTransaction(scope, async tx => {
       const budget = await budgetById(tx, budgetId);
 
-      if (budget.endedAt) {
-        throw DomainError.invalid('the budget has ended: make another one', ['budgetId']);
-      }
+      refuseEnded(budget);
 
       const before = { amount: formatDecimal(budget.amount), mode: budget.mode };
       budget.amount = wanted ?? budget.amount;
@@ -140,6 +138,7 @@ export class BudgetsService {
     return inTransaction(scope, async tx => {
       const budget = await budgetById(tx, draft.budgetId);
       const { id, replayed } = await once(tx, 'budgetRaise', idempotencyKey, draft, async () => {
+        refuseEnded(budget);
         const raise = tx.em.create(BudgetRaise, {
           tenantId: tx.tenantId,
           id: newId('bra', tx.now),
@@ -276,6 +275,12 @@ async function budgetById(tx: Scope, id: string): Promise<Budget> {
   }
 
   return budget;
+}
+
+function refuseEnded({ endedAt }: Budget): void {
+  if (endedAt) {
+    throw DomainError.invalid('the budget has ended: make another one', ['budgetId']);
+  }
 }
 
 function refuse(refusal: { readonly field: readonly string[]; readonly message: string } | null): void {

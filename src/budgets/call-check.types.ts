@@ -29,6 +29,7 @@ export enum CallRefusalEnum {
   UNPRICED = 'UNPRICED',
   NO_CONTRACT = 'NO_CONTRACT',
   CURRENCY_MISMATCH = 'CURRENCY_MISMATCH',
+  HOLD_ENDED = 'HOLD_ENDED',
   NOT_ENTITLED = 'NOT_ENTITLED',
   MODEL_DENIED = 'MODEL_DENIED',
 }
@@ -40,7 +41,10 @@ registerEnumType(CallRefusalEnum, {
     CREDITS_EXHAUSTED: { description: 'The tenant is prepaid, and its credits do not reach for it.' },
     UNPRICED: { description: 'A part of it has no price.' },
     NO_CONTRACT: { description: 'The tenant has no contract now.' },
-    CURRENCY_MISMATCH: { description: 'A budget that looks at it is in another currency than its price.' },
+    CURRENCY_MISMATCH: { description: 'A HARD budget that looks at it is in another currency than its price.' },
+    HOLD_ENDED: {
+      description: 'It was held before under the same idempotency key, and was given back or its time is over.',
+    },
     NOT_ENTITLED: { description: 'The tenant is not entitled to the feature that it names.' },
     MODEL_DENIED: { description: 'The tenant may not use the model, or not there.' },
   },
@@ -188,7 +192,8 @@ export class EntitlementCheckType {
   limit!: CheckedLimitType | null;
 
   @Field(() => [CheckedLimitType], {
-    description: 'SOFT limits that it goes beyond: at most as many as look at the call.',
+    description:
+      'SOFT limits that it goes beyond, and SOFT budgets in another currency than its price: at most as many as look at the call.',
   })
   beyond!: CheckedLimitType[];
 

@@ -6,7 +6,7 @@ import { ALLOWED, type Decision, type LimitShown, refusal, shownTo } from './dec
 import { keepHolds, limitsOf, lockWindows, type NewHold, standingsOf, type WindowPlace } from './limit.queries.js';
 import { type Limit, shareOf, type Use } from './limit.rules.js';
 import { coverOf, type Funds, placesOf } from './prepaid.rules.js';
-import { type Beyond, type HeldPart, reserve, Standings, windowName } from './reserve.rules.js';
+import { type Beyond, type HeldPart, isOfOtherCurrency, reserve, Standings, windowName } from './reserve.rules.js';
 import { rolledOver, windowBefore } from './rollover.rules.js';
 
 /** Who asks: the tenant of the key, and the key. */
@@ -17,7 +17,7 @@ export interface AskedBy {
 
 export interface Authorized {
   readonly decision: Decision;
-  /** Null when it is refused. */
+  /** Null when it is refused; of HOLD_ENDED the hold that it had. */
   readonly holdId: string | null;
   readonly expiresAt: Date | null;
   readonly amount: Decimal | null;
@@ -52,18 +52,32 @@ export function refused(decision: Decision): Authorized {
   return { decision, holdId: null, expiresAt: null, amount: null, currency: null, state: null, replayed: false };
 }
 
-/** The limits that look at any of these uses: budgets, and what tenants were given. */
-async function limitsAsked(tx: Scope, lineage: readonly string[], asks: readonly Question[]): Promise<Limit[]> {
-  const budgets = await limitsOf(tx, { lineage, keyIds: asks.map(({ by }) => by.keyId), now: tx.now });
-  const given = new Map(asks.flatMap(({ own }) => own.map(limit => [`${limit.ownerId} ${limit.id}`, limit])));
-
-  return withRollover(
-    tx,
-    [...budgets, ...given.values()].filter(limit => asks.some(({ use }) => shareOf(limit, use) !== null)),
-  );
+/** The limits that look at some uses. */
+interface LimitsAsked {
+  /** Those that one of them is asked about: what tenants were given binds their own calls only, whoever asks beside them. */
+  of(ask: Question): readonly Limit[];
+  /** The windows of all, each once. */
+  readonly places: readonly WindowPlace[];
 }
 
-const placeOf = ({ ownerId, id, windowStart }: Limit): WindowPlace => ({ tenantId: ownerId, limitId: id, windowStart });
+/** The limits that look at any of these uses: budgets, and of each use what its tenant was given. */
+async function limitsAsked(tx: Scope, lineage: readonly string[], asks: readonly Question[]): Promise<LimitsAsked> {
+  const all = await limitsOf(tx, { lineage, keyIds: asks.map(({ by }) => by.keyId), now: tx.now });
+  const budgets = all.filter(limit => asks.some(({ use }) => shareOf(limit, use) !== null));
+  const given = new Set(asks.flatMap(({ own, use }) => own.filter(limit => shareOf(limit, use) !== null)));
+  const rolled = await withRollover(tx, [...given]);
+  const places = new Map(
+    [...budgets, ...rolled.values()].map(({ ownerId, id, windowStart }) => [
+      windowName(ownerId, id, windowStart),
+      { tenantId: ownerId, limitId: id, windowStart },
+    ]),
+  );
+
+  return {
+    of: ({ own }) => [...budgets, ...own.flatMap(limit => rolled.get(limit) ?? [])],
+    places: [...places.values()],
+  };
+}
 
 /** Each by itself, as if nobody else asked. */
 export async function answerTogether(
@@ -79,9 +93,9 @@ export async function answerTogether(
 
   const funds = await cover.look(tx, asks);
   const limits = await limitsAsked(tx, lineage, asks);
-  const known = await standingsOf(tx, [...limits.map(placeOf), ...placesOf(funds)]);
+  const known = await standingsOf(tx, [...limits.places, ...placesOf(funds)]);
 
-  return asks.map(ask => decide(ask, limits, funds, { at: tx.now, standings: new Standings(known) }).decision);
+  return asks.map(ask => decide(ask, limits.of(ask), funds, { at: tx.now, standings: new Standings(known) }).decision);
 }
 
 /** Decides on one use, and holds in the standings what it takes. */
@@ -91,7 +105,7 @@ function decide(
   funds: Funds,
   { at, standings }: { readonly at: Date; readonly standings: Standings },
 ): { readonly decision: Decision; readonly parts: readonly HeldPart[] } {
-  if (limits.some(limit => isOfOtherCurrency(limit, use))) {
+  if (limits.some(limit => limit.mode === 'HARD' && isOfOtherCurrency(limit, use) && shareOf(limit, use) !== null)) {
     const message = `a budget above this call is not in ${use.currency}, in which it is priced`;
 
     return { decision: refusal('CURRENCY_MISMATCH', message), parts: [] };
@@ -131,7 +145,7 @@ export async function decideTogether(
 ): Promise<readonly Answer[]> {
   const funds = await cover.lock(tx, asks);
   const limits = await limitsAsked(tx, lineage, asks);
-  const standings = new Standings(await lockWindows(tx, [...limits.map(placeOf), ...placesOf(funds)]));
+  const standings = new Standings(await lockWindows(tx, [...limits.places, ...placesOf(funds)]));
   const known = looksBack ? await holdsByKey(tx, asks) : new Map<string, KnownHold>();
   const fresh: NewHold[] = [];
   const answers = asks.map((ask): Answer => {
@@ -139,10 +153,10 @@ export async function decideTogether(
     const earlier = known.get(keyName(hold));
 
     if (earlier) {
-      return answerAgain(earlier, hold);
+      return answerAgain(earlier, hold, tx.now);
     }
 
-    const { decision, parts } = decide(ask, limits, funds, { at: tx.now, standings });
+    const { decision, parts } = decide(ask, limits.of(ask), funds, { at: tx.now, standings });
 
     if (!decision.isAllowed) {
       return refused(decision);
@@ -152,7 +166,7 @@ export async function decideTogether(
     fresh.push(kept);
     known.set(keyName(hold), kept);
 
-    return { ...replayOf(kept), decision, replayed: false };
+    return { ...replayOf(kept, tx.now), decision, replayed: false };
   });
 
   // What is refused may have been held before, and have taken the very room that it is refused for.
@@ -178,17 +192,19 @@ export async function decideTogether(
   return answers;
 }
 
-function isOfOtherCurrency(limit: Limit, use: Use): boolean {
-  return limit.measure === 'MONEY' && limit.currency !== use.currency && shareOf(limit, use) !== null;
-}
-
 interface KnownHold extends Pick<NewHold, 'id' | 'requestHash' | 'expiresAt' | 'amount' | 'currency'> {
   readonly state: HoldState;
 }
 
-function replayOf({ id, expiresAt, amount, currency, state }: KnownHold): Authorized {
-  return { decision: ALLOWED, holdId: id, expiresAt, amount, currency, state, replayed: true };
+/** What was given back, or is about to be, is no yes any more: its room is for others. What was settled has been one. */
+function replayOf({ id, expiresAt, amount, currency, state }: KnownHold, now: Date): Authorized {
+  const isOpen = state === 'SETTLED' || (state === 'HELD' && expiresAt > now);
+  const decision = isOpen ? ALLOWED : refusal('HOLD_ENDED', ENDED);
+
+  return { decision, holdId: id, expiresAt, amount, currency, state, replayed: true };
 }
+
+const ENDED = 'this was held before, and given back since or its time is over: ask again with a new idempotency key';
 
 function keyName({ tenantId, idempotencyKey }: Pick<NewHold, 'tenantId' | 'idempotencyKey'>): string {
   return `${tenantId} ${idempotencyKey}`;
@@ -215,8 +231,8 @@ async function holdsByKey(tx: Scope, asks: readonly { readonly hold: KeyOfHold }
   return new Map(rows.map(row => [keyName(row), { ...row, amount: decimal(row.amount) }]));
 }
 
-/** Adds what was left in the window before, where a limit says so. */
-async function withRollover(tx: Scope, limits: readonly Limit[]): Promise<Limit[]> {
+/** Limits by what they were, with what was left in the window before where they say so. */
+async function withRollover(tx: Scope, limits: readonly Limit[]): Promise<Map<Limit, Limit>> {
   const rolling = limits.flatMap(limit => (limit.rollover ? [{ limit, before: windowBefore(limit) }] : []));
   const known =
     rolling.length === 0
@@ -230,8 +246,11 @@ async function withRollover(tx: Scope, limits: readonly Limit[]): Promise<Limit[
           })),
         );
 
-  return limits.map(limit =>
-    limit.rollover ? rolledOver(limit, known.get(windowName(limit.ownerId, limit.id, windowBefore(limit)))) : limit,
+  return new Map(
+    limits.map(limit => [
+      limit,
+      limit.rollover ? rolledOver(limit, known.get(windowName(limit.ownerId, limit.id, windowBefore(limit)))) : limit,
+    ]),
   );
 }
 
@@ -242,11 +261,11 @@ export type KeyOfHold = Pick<NewHold, 'tenantId' | 'idempotencyKey' | 'requestHa
 export async function earlierAnswer(tx: Scope, hold: KeyOfHold): Promise<Answer | null> {
   const earlier = (await holdsByKey(tx, [{ hold }])).get(keyName(hold));
 
-  return earlier ? answerAgain(earlier, hold) : null;
+  return earlier ? answerAgain(earlier, hold, tx.now) : null;
 }
 
-function answerAgain(earlier: KnownHold, hold: KeyOfHold): Answer {
-  return earlier.requestHash === hold.requestHash ? replayOf(earlier) : 'KEY_REUSED';
+function answerAgain(earlier: KnownHold, hold: KeyOfHold, now: Date): Answer {
+  return earlier.requestHash === hold.requestHash ? replayOf(earlier, now) : 'KEY_REUSED';
 }
 
 function isRefusal(answer: Answer | undefined): boolean {

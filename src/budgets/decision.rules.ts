@@ -9,6 +9,7 @@ export type DecisionCode =
   | 'UNPRICED'
   | 'NO_CONTRACT'
   | 'CURRENCY_MISMATCH'
+  | 'HOLD_ENDED'
   | 'NOT_ENTITLED'
   | 'MODEL_DENIED';
 
@@ -34,7 +35,7 @@ export interface Decision {
   readonly message: string | null;
   /** The limit that refuses it. */
   readonly limit: LimitShown | null;
-  /** SOFT limits that the call goes beyond. */
+  /** SOFT limits that the call goes beyond, and SOFT budgets in another currency, which count nothing of it. */
   readonly beyond: readonly LimitShown[];
 }
 
@@ -58,11 +59,11 @@ export function shownTo(
   lineage: readonly string[],
   { limit, used, held, remaining }: Beyond,
 ): LimitShown {
-  const { id, ownerId, measure, currency, most, resetsAt } = limit;
+  const { id, entitlementId = id, ownerId, measure, currency, most, resetsAt } = limit;
 
   return lineage.indexOf(ownerId) < lineage.indexOf(viewerId)
     ? HIDDEN
-    : { limitId: id, ownerId, measure, currency, most, used, held, remaining, resetsAt };
+    : { limitId: entitlementId, ownerId, measure, currency, most, used, held, remaining, resetsAt };
 }
 
 /** A refusal without a limit. */

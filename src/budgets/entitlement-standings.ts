@@ -71,7 +71,9 @@ async function read(
     const tenants = await tx.em.find(Tenant, { id: { $in: [...byTenant.keys()] } });
     const limits = tenants.flatMap(({ id, timeZone }) =>
       (byTenant.get(id) ?? []).flatMap(({ effective }) =>
-        limitsGiven({ tenantId: id, timeZone, entitlements: [effective] }, tx.now).map(limit => ({ effective, limit })),
+        (effective.value ? limitsGiven({ tenantId: id, timeZone, entitlements: [effective] }, tx.now) : []).map(
+          limit => ({ effective, limit }),
+        ),
       ),
     );
     const known = await standingsOf(

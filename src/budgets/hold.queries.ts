@@ -31,7 +31,7 @@ export async function holdsToExpire(tx: Scope, most: number): Promise<string[]> 
   return rows.map(({ id }) => id);
 }
 
-/** What a call came to, by the usage that settles its hold. */
+/** What a call came to, by the usage that settles its hold: what of it is new. */
 export interface CameTo {
   readonly holdId: string;
   /** What has a price. */
@@ -40,11 +40,16 @@ export interface CameTo {
   readonly isUnpriced: boolean;
 }
 
-/** Ends holds with what they came to: of several for one hold the first counts, and what was settled before stays. */
-export async function settleHolds(tx: Scope, settlings: readonly CameTo[]): Promise<Map<string, EndedHold>> {
-  const first = new Map(settlings.toReversed().map(settling => [settling.holdId, settling]));
-
-  return endHolds(tx, 'SETTLED', [...first.keys()], [...first.values()]);
+/**
+ * Ends holds with what they came to, one for each hold; what settles a hold again is added to what it came to before.
+ * Answers with these of `ids` that there are: who has nothing to add reads how it stands.
+ */
+export async function settleHolds(
+  tx: Scope,
+  ids: readonly string[],
+  settlings: readonly CameTo[],
+): Promise<Map<string, EndedHold>> {
+  return endHolds(tx, 'SETTLED', ids, settlings);
 }
 
 /** Ends holds with nothing: those that have ended stay as they are. */
@@ -56,14 +61,18 @@ export async function dropHolds(
   return endHolds(tx, state, ids, []);
 }
 
-/** A hold as it stands, and whether it is this statement that has said what it came to. */
+/** A hold as it stands, the key that has asked for it, and what it had come to before. */
 export interface EndedHold extends StoredHold {
-  readonly isNew: boolean;
+  readonly keyId: string;
+  readonly heldAt: Date;
+  /** Null when nothing had settled it. */
+  readonly before: Decimal | null;
 }
 
 /**
  * Ends holds of the tenant, in one statement: locks them in the order of their ids, so nobody ends one meanwhile, and gives
- * what they have taken back to its windows. In a lineage that has those in sight. Answers with all that there are.
+ * what they have taken back to its windows. In a lineage that has those in sight. Answers with all that there are. What a
+ * hold came to only grows.
  */
 async function endHolds(
   tx: Scope,
@@ -71,23 +80,24 @@ async function endHolds(
   ids: readonly string[],
   settlings: readonly CameTo[],
 ): Promise<Map<string, EndedHold>> {
-  const rows = await preparedQuery<HoldRow & { readonly isNew: boolean }>(
+  const rows = await preparedQuery<HoldRow & Pick<EndedHold, 'keyId' | 'heldAt'> & { readonly before: string | null }>(
     tx,
     `with locked as materialized (
-       select id, state, currency, amount, parts, expires_at, actual, overrun, ended_at from hold
+       select id, key_id, created_at, state, currency, amount, parts, expires_at, actual, overrun, ended_at, is_unpriced from hold
        where tenant_id = $1 and id = any ($2::text[]) order by id for update
      ), given as (
        select * from unnest($5::text[], $6::numeric[], $7::boolean[]) as g (id, known, is_unpriced)
      ), coming as (
        select l.id, l.state, l.amount, l.parts, l.ended_at, case when l.state = 'HELD' then $4::text else l.state end as next,
-         g.is_unpriced,
-         case when g.is_unpriced then greatest(g.known, l.amount) else g.known end as came_to
+         l.is_unpriced or coalesce(g.is_unpriced, false) as is_unpriced,
+         case when l.actual is null then greatest(g.known, case when g.is_unpriced then l.amount end)
+           else greatest(l.actual, l.actual + g.known, case when g.is_unpriced then l.amount end) end as came_to
        from locked l left join given g using (id)
-       where case when $4::text = 'SETTLED' then l.actual is null else l.state = 'HELD' end
+       where case when $4::text = 'SETTLED' then g.id is not null else l.state = 'HELD' end
      ), ended as (
        update hold h set state = c.next, ended_at = coalesce(c.ended_at, $3), actual = c.came_to,
          overrun = greatest(0, coalesce(c.came_to, 0) - case when c.next = 'SETTLED' then c.amount else 0 end),
-         is_unpriced = coalesce(c.is_unpriced, false)
+         is_unpriced = c.is_unpriced
        from coming c where h.tenant_id = $1 and h.id = c.id
        returning h.id, h.state, h.actual, h.overrun
      ), left_behind as (
@@ -96,9 +106,9 @@ async function endHolds(
        from coming c cross join lateral jsonb_array_elements(c.parts) as part
        where c.state = 'HELD' and (part->>'amount')::numeric <> 0
      )
-     select id, coalesce(e.state, l.state) as state, l.currency, l.amount::text, l.parts, l.expires_at as "expiresAt",
-       coalesce(e.actual, l.actual)::text as actual, coalesce(e.overrun, l.overrun)::text as overrun,
-       e.id is not null as "isNew"
+     select id, key_id as "keyId", l.created_at as "heldAt", coalesce(e.state, l.state) as state, l.currency, l.amount::text, l.parts,
+       l.expires_at as "expiresAt", coalesce(e.actual, l.actual)::text as actual,
+       coalesce(e.overrun, l.overrun)::text as overrun, l.actual::text as before
      from locked l left join ended e using (id)`,
     [
       tx.tenantId,
@@ -111,10 +121,24 @@ async function endHolds(
     ],
   );
 
-  return new Map(rows.map(({ isNew, ...row }) => [row.id, { ...holdOf(row), isNew }]));
+  return new Map(
+    rows.map(({ before, ...row }) => [row.id, { ...holdOf(row), before: before === null ? null : decimal(before) }]),
+  );
 }
 
-function holdOf({ amount, actual, overrun, ...row }: HoldRow): StoredHold {
+/** A hold of the tenant as it stands; null when there is none. Locks nothing. */
+export async function holdById(tx: Scope, id: string): Promise<StoredHold | null> {
+  const [row] = await query<HoldRow>(
+    tx,
+    `select id, state, currency, amount::text, parts, expires_at as "expiresAt", actual::text, overrun::text from hold
+     where tenant_id = $1 and id = $2`,
+    [tx.tenantId, id],
+  );
+
+  return row ? holdOf(row) : null;
+}
+
+function holdOf<Row extends HoldRow>({ amount, actual, overrun, ...row }: Row) {
   return {
     ...row,
     amount: decimal(amount),

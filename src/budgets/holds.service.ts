@@ -41,7 +41,7 @@ export interface CallAsked {
 
 /** What a caller asks to have set aside. */
 export interface AuthorizeRequest extends CallAsked {
-  /** The same key with the same content is answered with the same hold. */
+  /** The same key with the same content, of the same API key, is answered with the same hold. */
   readonly idempotencyKey: string;
   /** From 1 to 86,400. */
   readonly expiresInSeconds: number;
@@ -84,7 +84,9 @@ export class HoldsService {
     }
 
     const { tenantId } = scope;
-    const requestHash = createHash('sha256').update(canonicalJson(request)).digest('hex');
+    // What one API key was allowed is no yes for another, which may have a budget of its own.
+    const asking = { ...request, keyId: by.keyId };
+    const requestHash = createHash('sha256').update(canonicalJson(asking)).digest('hex');
     const key = { tenantId, idempotencyKey, requestHash };
     const asked = await this.#useOf(scope, call, by);
 
@@ -155,7 +157,7 @@ export class HoldsService {
     return worst === null || parts.length < items.length
       ? { refused: refusal('UNPRICED', 'the contract has no price for a part of this: add one, and ask again') }
       : {
-          use: { lineage, keyId: by.keyId, currency, parts },
+          use: { lineage, keyId: by.keyId, currency, parts, models },
           own: limitsGiven(given, scope.now),
           isPrepaid: given.credits.isPrepaid,
           worst,

@@ -18,3 +18,4 @@ export { type CallAsked, HoldsService } from './holds.service.js';
 export { LimitCounts } from './limit-counts.js';
 export { PlanLimits } from './plan-limits.js';
 export { SettlingService } from './settling.service.js';
+export { TrueUps } from './true-ups.js';

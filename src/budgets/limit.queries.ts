@@ -118,8 +118,9 @@ export async function lockWindows(tx: Scope, places: readonly WindowPlace[]): Pr
 }
 
 /**
- * What was left before this began is counted in; what is left while this waits for another's lock is left for the next, used
- * and held alike. Whatever has returned to its caller by now was left before.
+ * Locks all of them, or none where one is not there yet: so whoever makes windows holds no others, and nobody who waits for
+ * a new one has what its maker waits for. What was left before this began is counted in; what is left while this waits for
+ * another's lock is left for the next, used and held alike. Whatever has returned to its caller by now was left before.
  */
 async function lock(tx: Scope, named: readonly unknown[]): Promise<WindowRow[]> {
   return preparedQuery<WindowRow>(
@@ -127,6 +128,10 @@ async function lock(tx: Scope, named: readonly unknown[]): Promise<WindowRow[]> 
     `with locked as materialized (
        select tenant_id, limit_id, start, used, held from limit_window
        where (tenant_id, limit_id, start) in (select * from unnest($1::text[], $2::text[], $3::timestamptz[]))
+         and (
+           select count(*) from limit_window
+           where (tenant_id, limit_id, start) in (select * from unnest($1::text[], $2::text[], $3::timestamptz[]))
+         ) = (select count(distinct p) from unnest($1::text[], $2::text[], $3::timestamptz[]) as p)
        order by tenant_id, limit_id, start for update
      ), moved as (
        delete from limit_entry e using locked w

@@ -14,8 +14,10 @@ export type LimitMode = 'HARD' | 'SOFT';
 export interface Limit {
   /** The tenant whose limit it is. Everything that the tenant and those below it use counts. */
   readonly ownerId: string;
-  /** Of the budget or the entitlement that says so. */
+  /** By which its windows are found: of the budget, or of the feature of which a tenant was given so much. */
   readonly id: string;
+  /** The entitlement that says so, which is what callers are told of; a budget says so itself. */
+  readonly entitlementId?: string;
   readonly measure: Measure;
   /** Of MONEY; null otherwise. */
   readonly currency: string | null;
@@ -54,6 +56,8 @@ export interface Use {
   readonly keyId: string;
   readonly currency: string;
   readonly parts: readonly UsePart[];
+  /** The models that the call names, whatever its meters keep of them. */
+  readonly models: readonly string[];
 }
 
 /** How much of a use counts against a limit; null when the limit does not look at it. */
@@ -62,7 +66,7 @@ export function shareOf(limit: Limit, use: Use): Decimal | null {
     return null;
   }
 
-  const parts = use.parts.filter(part => isOfLimit(limit, part));
+  const parts = use.parts.filter(part => isOfLimit(limit, part, use.models));
 
   // A limit on one meter or some models is not asked about a call that uses none of them.
   if (parts.length === 0) {
@@ -89,6 +93,22 @@ function isCounted({ ownerId, countedTenantId, keyId }: Limit, use: Use): boolea
   return use.lineage.includes(countedTenantId ?? ownerId) && (keyId === null || keyId === use.keyId);
 }
 
-function isOfLimit({ meterId, model }: Limit, part: UsePart): boolean {
-  return (meterId === null || meterId === part.meterId) && (model === null || matches({ model }, part.dimensions));
+/** A part is of the model that its meter keeps; where it keeps none, of those that the call names. */
+function isOfLimit({ meterId, model }: Limit, part: UsePart, named: readonly string[]): boolean {
+  const models = 'model' in part.dimensions ? [part.dimensions] : named.map(name => ({ model: name }));
+
+  return (
+    (meterId === null || meterId === part.meterId) && (model === null || models.some(one => matches({ model }, one)))
+  );
+}
+
+/** Whether a limit counts all that is told of: usage of a meter (null for several) of one model (null for any). */
+export function countsUsageOf(
+  limit: Pick<Limit, 'meterId' | 'model'>,
+  { meterId, model }: { readonly meterId: string | null; readonly model: string | null },
+): boolean {
+  return (
+    (limit.meterId === null || limit.meterId === meterId) &&
+    (limit.model === null || (model !== null && matches({ model: limit.model }, { model })))
+  );
 }

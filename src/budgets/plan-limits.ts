@@ -1,10 +1,16 @@
 import type { CreditsKnown, CreditsService } from '../credits/index.js';
-import { type EffectiveEntitlement, type EntitlementsService, mayUse } from '../entitlements/index.js';
-import { decimal } from '../money/index.js';
+import {
+  type EffectiveEntitlement,
+  type EntitlementsService,
+  type FeatureKind,
+  mayUse,
+  type ModelsValue,
+} from '../entitlements/index.js';
+import { decimal, ZERO } from '../money/index.js';
 import { inTransaction, Remembered, type Scope } from '../platform/index.js';
 import type { TenantsService } from '../tenants/index.js';
 import { type Decision, refusal } from './decision.rules.js';
-import type { Limit, LimitPer } from './limit.rules.js';
+import type { Limit, LimitPer, Measure } from './limit.rules.js';
 import { windowAt } from './window.rules.js';
 
 /** What a tenant was given, the calendar by which it counts, and whether it has credits. */
@@ -24,6 +30,16 @@ export interface Wanted {
 }
 
 const FRESH_MS = 1_000;
+
+/** What a feature counts of which nothing is left to a tenant; the others count nothing. */
+const TAKEN_AWAY: Readonly<Record<FeatureKind, Measure | null>> = {
+  BOOLEAN: null,
+  CONFIG: null,
+  MODELS: null,
+  LIMIT: 'QUANTITY',
+  RATE: 'CALLS',
+  CONCURRENCY: 'OPEN_HOLDS',
+};
 
 /**
  * What tenants were given by plan, contract or by themselves, and whether they have credits: of at most a second ago. So a
@@ -67,18 +83,38 @@ export function refuseByPlan({ entitlements }: Given, { feature, models, region 
     return refusal('NOT_ENTITLED', 'the tenant is not entitled to this feature: give it by plan, contract or tenant');
   }
 
-  const access = entitlements.flatMap(({ value }) => (value?.kind === 'MODELS' ? [value] : []));
+  const access = entitlements.flatMap(accessOf);
   const named = models.length > 0 ? models : [null];
+  const mayCall = (model: string | null): boolean =>
+    access.some(value => mayUse(value, model, region)) && !access.some(({ deny }) => isDenied(deny, model));
 
-  return access.length > 0 && named.some(model => !access.some(value => mayUse(value, model, region)))
+  return access.length > 0 && !named.every(mayCall)
     ? refusal('MODEL_DENIED', 'the tenant may not use this model here: allow it by plan, contract or tenant')
     : null;
 }
 
-/** What was given of meters, calls and holds at a time, as limits that stand at an instant. */
+/** Which models a feature lets through; none where it was taken away. What nobody was ever given says nothing of models. */
+function accessOf({ kind, value, source }: EffectiveEntitlement): Omit<ModelsValue, 'kind'>[] {
+  if (kind !== 'MODELS' || !source) {
+    return [];
+  }
+
+  return value?.kind === 'MODELS' ? [value] : [{ allow: [], deny: [], regions: [] }];
+}
+
+/** Whether a feature denies a model: then no other allows it. */
+function isDenied(deny: readonly string[], model: string | null): boolean {
+  return !mayUse({ allow: ['*'], deny, regions: [] }, model, null);
+}
+
+/**
+ * What was given of meters, calls and holds at a time, as limits that stand at an instant. What was taken away is a limit of
+ * 0; what nobody was ever given bounds nothing. A limit counts by its feature, so that setting it anew, or for somebody
+ * narrower, forgets nothing of what was used.
+ */
 export function limitsGiven({ tenantId, timeZone, entitlements }: Omit<Given, 'credits'>, now: Date): Limit[] {
-  return entitlements.flatMap(({ value, source, meterId }): Limit[] => {
-    if (!value || !source) {
+  return entitlements.flatMap(({ kind, value, source, meterId, featureId }): Limit[] => {
+    if (!source) {
       return [];
     }
 
@@ -94,7 +130,8 @@ export function limitsGiven({ tenantId, timeZone, entitlements }: Omit<Given, 'c
       return [
         {
           ownerId: tenantId,
-          id: source.entitlementId,
+          id: featureId,
+          entitlementId: source.entitlementId,
           currency: null,
           windowAt: at => windowAt(per, at, timeZone).start,
           windowStart: start,
@@ -107,11 +144,18 @@ export function limitsGiven({ tenantId, timeZone, entitlements }: Omit<Given, 'c
       ];
     };
 
+    if (!value) {
+      const measure = TAKEN_AWAY[kind];
+
+      return measure ? of(null, { measure, most: ZERO, mode: 'HARD', meterId, rollover: null }) : [];
+    }
+
     switch (value.kind) {
       case 'LIMIT':
         return of(value.per, {
           measure: 'QUANTITY',
           most: value.amount,
+          // WARN is told as SOFT is: in the answer to the call that goes beyond.
           mode: value.mode === 'HARD' ? 'HARD' : 'SOFT',
           meterId,
           rollover: wasGivenBefore(value.per) ? (value.rollover?.most ?? null) : null,

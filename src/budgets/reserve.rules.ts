@@ -29,7 +29,7 @@ export interface Beyond {
 export interface Reservation {
   /** The HARD limit that refuses it: of several the one that is nearest to the tenant; null when it may go ahead. */
   readonly refusedBy: Beyond | null;
-  /** SOFT limits that it goes beyond. */
+  /** SOFT limits that it goes beyond, and SOFT budgets in another currency: nobody can say that it keeps those. */
   readonly beyond: readonly Beyond[];
   /** What it takes of every limit that looks at it; empty when it is refused. */
   readonly parts: readonly HeldPart[];
@@ -67,12 +67,17 @@ export function windowName(tenantId: string, limitId: string, windowStart: Date)
  * what is asked for come to no more than it: exactly as much as there is fits.
  */
 export function reserve(limits: readonly Limit[], use: Use, standings: Standings): Reservation {
-  const asked = limits.flatMap(limit => {
+  const looking = limits.flatMap(limit => {
     const share = shareOf(limit, use);
 
     return share ? [{ limit, share }] : [];
   });
-  const beyond = asked.flatMap(({ limit, share }) => beyondOf(limit, share, standings) ?? []);
+  const asked = looking.filter(({ limit }) => !isOfOtherCurrency(limit, use));
+  const unfit = looking.filter(({ limit }) => isOfOtherCurrency(limit, use));
+  const beyond = [
+    ...asked.flatMap(({ limit, share }) => beyondOf(limit, share, standings) ?? []),
+    ...unfit.map(({ limit, share }) => standingFor(limit, share, standings)),
+  ];
   const depth = ({ limit }: Beyond): number => use.lineage.indexOf(limit.ownerId);
   const [refusedBy = null] = beyond.filter(({ limit }) => limit.mode === 'HARD').sort((a, b) => depth(b) - depth(a));
 
@@ -90,9 +95,20 @@ export function reserve(limits: readonly Limit[], use: Use, standings: Standings
   return { refusedBy, beyond, parts };
 }
 
+/** Whether a limit counts money of another currency than that of a use: it cannot say whether the use fits. */
+export function isOfOtherCurrency(limit: Limit, use: Use): boolean {
+  return limit.measure === 'MONEY' && limit.currency !== use.currency;
+}
+
 function beyondOf(limit: Limit, asked: Decimal, standings: Standings): Beyond | null {
+  const { used, held } = standings.of(windowName(limit.ownerId, limit.id, limit.windowStart));
+
+  return asked.lte(limit.most.minus(used).minus(held)) ? null : standingFor(limit, asked, standings);
+}
+
+function standingFor(limit: Limit, asked: Decimal, standings: Standings): Beyond {
   const { used, held } = standings.of(windowName(limit.ownerId, limit.id, limit.windowStart));
   const left = limit.most.minus(used).minus(held);
 
-  return asked.lte(left) ? null : { limit, used, held, remaining: decimal(left.gt(0) ? left : ZERO), asked };
+  return { limit, used, held, remaining: decimal(left.gt(0) ? left : ZERO), asked };
 }

@@ -1,12 +1,34 @@
 import { decimal, sum, ZERO } from '../money/index.js';
-import { DomainError, ErrorCode, GroupCommit, inLineage, isId, type Scope, scopeFor } from '../platform/index.js';
-import type { UsagePricer } from '../rating/index.js';
+import {
+  DomainError,
+  ErrorCode,
+  GroupCommit,
+  inLineage,
+  inTransaction,
+  isId,
+  type Scope,
+  scopeFor,
+} from '../platform/index.js';
 import type { TenantsService } from '../tenants/index.js';
-import type { MeasuredBatch, MeasuredItem, UsageReceipt, UsageService } from '../usage/index.js';
+import type {
+  AcceptedUsage,
+  MeasuredBatch,
+  MeasuredItem,
+  Reckoning,
+  UsageReceipt,
+  UsageService,
+} from '../usage/index.js';
 import type { AskedBy } from './deciding.js';
-import { type CameTo, dropHolds, type EndedHold, holdsToExpire, settleHolds, type StoredHold } from './hold.queries.js';
-import { leaveEntries, limitsNamed } from './limit.queries.js';
-import { shareOf, type Use } from './limit.rules.js';
+import {
+  type CameTo,
+  dropHolds,
+  type EndedHold,
+  holdById,
+  holdsToExpire,
+  settleHolds,
+  type StoredHold,
+} from './hold.queries.js';
+import type { LimitCounts, PricedEvent, PricedUsage } from './limit-counts.js';
 
 /** What a call has used in the end. */
 export interface SettleRequest {
@@ -29,6 +51,11 @@ interface Ask {
   readonly batch: MeasuredBatch;
 }
 
+/** What of the events that settle a hold is new. */
+interface Settling extends CameTo {
+  readonly events: readonly PricedEvent[];
+}
+
 const MOST_EVENTS = 100;
 const EXPIRED_AT_A_TIME = 500;
 
@@ -43,37 +70,54 @@ export class SettlingService {
   constructor(
     private readonly tenants: TenantsService,
     private readonly usage: UsageService,
-    private readonly pricer: UsagePricer,
+    private readonly counts: LimitCounts,
   ) {}
 
   /**
    * Accepts what was used and ends the hold, in one transaction. What was used counts as it is, be it more than was held, or
-   * after the hold has ended: it has happened. A repeated settling changes nothing and is answered with the hold.
+   * after the hold has ended: it has happened. Events that were accepted before are not what the hold came to; where there
+   * are no others it is not settled by them. A repeated settling changes nothing and is answered with the hold.
    */
-  async settle(scope: Scope, { holdId, events }: SettleRequest, by: AskedBy): Promise<Settled> {
-    if (!isId(holdId, 'hld')) {
-      throw DomainError.notFound('hold', holdId.slice(0, 40), ['holdId']);
-    }
-
-    if (events.length < 1 || events.length > MOST_EVENTS) {
-      throw DomainError.invalid(`events are from 1 to ${MOST_EVENTS}`, ['events']);
-    }
-
-    const { tenantId } = scope;
+  async settle(scope: Scope, request: SettleRequest, by: AskedBy): Promise<Settled> {
+    const { holdId } = request;
     const caller = scopeFor(scope, by.tenantId);
-    const batch = await this.usage.measure(
-      caller,
-      events.map(event => (isObject(event) && event['tenant'] === undefined ? { ...event, tenant: tenantId } : event)),
-    );
-    const elsewhere = [...batch.byTenant.keys()].some(id => id !== tenantId);
-
-    if (elsewhere) {
-      throw DomainError.invalid('all events are of the tenant of the hold', ['events']);
-    }
+    const batch = await this.#measure(scope, caller, request);
 
     return batch.rejected.length > 0
       ? { hold: null, rejected: batch.rejected }
-      : { hold: await this.#settling.do({ scope: caller, by, tenantId, holdId, batch }), rejected: null };
+      : {
+          hold: await this.#settling.do({ scope: caller, by, tenantId: scope.tenantId, holdId, batch }),
+          rejected: null,
+        };
+  }
+
+  /**
+   * What would be refused of a settling, which changes nothing: refuses what `settle` refuses, and answers with the events
+   * that are not accepted. Of a hold of the scope's tenant.
+   */
+  async wouldSettle(scope: Scope, request: SettleRequest, by: AskedBy): Promise<UsageReceipt['rejected']> {
+    const caller = scopeFor(scope, by.tenantId);
+    const batch = await this.#measure(scope, caller, request);
+
+    if (batch.rejected.length === 0) {
+      const hold = await this.find(scope, request.holdId);
+      const { accepted, conflicts } = await this.usage.store(caller, batch, { keyId: by.keyId, isDryRun: true });
+      refuseConflicts(conflicts);
+      refuseUnsettled(hold, accepted > 0);
+    }
+
+    return batch.rejected;
+  }
+
+  /** A hold of the scope's tenant as it stands. */
+  async find(scope: Scope, holdId: string): Promise<StoredHold> {
+    const hold = isId(holdId, 'hld') ? await inTransaction(scope, tx => holdById(tx, holdId)) : null;
+
+    if (!hold) {
+      throw DomainError.notFound('hold', holdId.slice(0, 40), ['holdId']);
+    }
+
+    return hold;
   }
 
   /** Gives everything back. A hold that has ended stays as it is. */
@@ -105,6 +149,31 @@ export class SettlingService {
     }
   }
 
+  /** Reads and measures what settles a hold of the scope's tenant, on behalf of the caller's. */
+  async #measure(scope: Scope, caller: Scope, { holdId, events }: SettleRequest): Promise<MeasuredBatch> {
+    if (!isId(holdId, 'hld')) {
+      throw DomainError.notFound('hold', holdId.slice(0, 40), ['holdId']);
+    }
+
+    if (events.length < 1 || events.length > MOST_EVENTS) {
+      throw DomainError.invalid(`events are from 1 to ${MOST_EVENTS}`, ['events']);
+    }
+
+    const { tenantId } = scope;
+    const batch = await this.usage.measure(
+      caller,
+      events.map(event =>
+        isObject(event) && (event['tenant'] ?? null) === null ? { ...event, tenant: tenantId } : event,
+      ),
+    );
+
+    if ([...batch.byTenant.keys()].some(id => id !== tenantId)) {
+      throw DomainError.invalid('all events are of the tenant of the hold', ['events']);
+    }
+
+    return batch;
+  }
+
   async #settleTogether(asks: readonly Ask[]): Promise<readonly StoredHold[]> {
     const settled = new Map<Ask, StoredHold>();
     const groups = Map.groupBy(asks, ({ by }) => `${by.tenantId} ${by.keyId}`);
@@ -127,37 +196,54 @@ export class SettlingService {
       scope,
       { byTenant, rejected: [] },
       { keyId: by.keyId, isDryRun: false },
-      async (tx, _, conflicts) => {
-        const [conflict] = conflicts;
-
-        // Undoes the whole; each settling is then tried by itself, and only this one is told.
-        if (conflict) {
-          throw new DomainError(
-            ErrorCode.ALREADY_EXISTS,
-            `event ${conflict.id} was accepted before with other content; nothing was changed`,
-            ['events'],
-          );
-        }
-
-        await this.#settleOfTenant(tx, ofTenant.get(tx.tenantId) ?? [], settled);
+      {
+        ready: own => this.counts.ready(own),
+        reckon: (tx, usage, keyId) =>
+          this.#reckon(tx, { asks: ofTenant.get(tx.tenantId) ?? [], usage, keyId, settled }),
       },
     );
   }
 
-  async #settleOfTenant(tx: Scope, asks: readonly Ask[], settled: Map<Ask, StoredHold>): Promise<void> {
-    const settlings: (CameTo & { readonly use: Use })[] = [];
-    const lineage = (await this.tenants.lineage(tx, tx.tenantId)) ?? [];
+  /** What it throws undoes the whole; each settling is then tried by itself, and only the one that fails is told. */
+  async #reckon(
+    tx: Scope,
+    {
+      asks,
+      usage: { fresh, conflicts },
+      keyId,
+      settled,
+    }: {
+      readonly asks: readonly Ask[];
+      readonly usage: AcceptedUsage;
+      readonly keyId: string;
+      readonly settled: Map<Ask, StoredHold>;
+    },
+  ): Promise<Reckoning> {
+    refuseConflicts(conflicts);
+    const { currency, settlings, countedAt } = await this.#settlingsOf(tx, asks, new Set(fresh));
 
-    for (const ask of asks) {
-      settlings.push(await this.#cameTo(tx, lineage, ask));
-    }
+    return {
+      countedAt,
+      count: async () => {
+        const holds = await this.#end(tx, asks, settlings, settled);
+        const calls = settlings.flatMap(({ holdId, events, isUnpriced }) => {
+          const hold = holds.get(holdId);
 
-    const holds = await settleHolds(tx, settlings);
-    await this.#countUnpriced(
-      tx,
-      settlings.filter(({ isUnpriced }) => isUnpriced),
-      holds,
-    );
+          return hold ? [{ events, hold: { ...hold, parts: partsOf(hold), isUnpriced } }] : [];
+        });
+        await this.counts.countCalls(tx, { currency, calls }, keyId);
+      },
+    };
+  }
+
+  /** Ends the holds that are asked for: each has what settles it, now or before. */
+  async #end(
+    tx: Scope,
+    asks: readonly Ask[],
+    settlings: readonly Settling[],
+    settled: Map<Ask, StoredHold>,
+  ): Promise<ReadonlyMap<string, EndedHold>> {
+    const holds = await settleHolds(tx, [...new Set(asks.map(({ holdId }) => holdId))], settlings);
 
     for (const ask of asks) {
       const hold = holds.get(ask.holdId);
@@ -166,65 +252,72 @@ export class SettlingService {
         throw DomainError.notFound('hold', ask.holdId, ['holdId']);
       }
 
+      refuseUnsettled(hold, false);
       settled.set(ask, hold);
     }
+
+    return holds;
   }
 
-  async #cameTo(tx: Scope, lineage: readonly string[], ask: Ask): Promise<CameTo & { readonly use: Use }> {
-    const { currency, parts } = await this.pricer.price(
-      tx,
-      itemsOf(ask).flatMap(({ measures }) => measures),
+  /** What settles each hold, of what came for the first time: of all that is asked for it together. */
+  async #settlingsOf(
+    tx: Scope,
+    asks: readonly Ask[],
+    fresh: ReadonlySet<MeasuredItem>,
+  ): Promise<Pick<PricedUsage, 'currency' | 'countedAt'> & { readonly settlings: readonly Settling[] }> {
+    const items = asks.flatMap(ask =>
+      itemsOf(ask).flatMap(item => (fresh.has(item) ? [{ holdId: ask.holdId, item }] : [])),
     );
-    const priced = parts.map(part => ({ ...part, amount: part.amount ?? ZERO }));
+    const { currency, events, countedAt } = await this.counts.price(
+      tx,
+      items.map(({ item }) => item),
+    );
+    const byHold = Map.groupBy(events, (_, place) => items[place]?.holdId ?? '');
 
     return {
-      holdId: ask.holdId,
-      known: sum(priced.map(({ amount }) => amount)),
-      isUnpriced: parts.some(({ amount }) => amount === null),
-      use: { lineage, keyId: ask.by.keyId, currency: currency ?? '', parts: priced },
+      currency,
+      countedAt,
+      settlings: [...byHold].map(([holdId, own]) => {
+        const amounts = own.flatMap(({ parts }) => parts.map(({ amount }) => amount));
+
+        return {
+          holdId,
+          events: own,
+          known: sum(amounts.map(amount => amount ?? ZERO)),
+          isUnpriced: amounts.includes(null),
+        };
+      }),
     };
   }
+}
 
-  /** Where usage has no price it counts as what was held for it, beyond what of it is counted by its price. */
-  async #countUnpriced(
-    tx: Scope,
-    settlings: readonly (CameTo & { readonly use: Use })[],
-    holds: ReadonlyMap<string, EndedHold>,
-  ): Promise<void> {
-    const counted = new Set<string>();
-    const held = settlings.flatMap(({ holdId, use }) => {
-      const hold = holds.get(holdId);
-
-      if (!hold?.isNew || counted.has(holdId)) {
-        return [];
-      }
-
-      counted.add(holdId);
-
-      return hold.parts.map(part => ({ use, part }));
-    });
-
-    if (held.length === 0) {
-      return;
-    }
-
-    // Of the parts of holds, those of budgets are in money.
-    const budgets = await limitsNamed(
-      tx,
-      held.map(({ part: { tenantId, limitId } }) => ({ tenantId, id: limitId })),
-    );
-    const byName = new Map(budgets.map(limit => [`${limit.ownerId} ${limit.id}`, limit]));
-    await leaveEntries(
-      tx,
-      held.flatMap(({ use, part: { tenantId, limitId, windowStart, amount } }) => {
-        const limit = byName.get(`${tenantId} ${limitId}`);
-        const share = limit?.currency === use.currency ? shareOf(limit, use) : null;
-        const used = limit ? decimal(decimal(amount).minus(share ?? ZERO)) : ZERO;
-
-        return used.gt(0) ? [{ tenantId, limitId, windowStart: new Date(windowStart), used, held: ZERO }] : [];
-      }),
+function refuseConflicts([conflict]: AcceptedUsage['conflicts']): void {
+  if (conflict) {
+    throw new DomainError(
+      ErrorCode.ALREADY_EXISTS,
+      `event ${conflict.id} was accepted before with other content; nothing was changed`,
+      ['events'],
     );
   }
+}
+
+/** Who settles a hold for the first time has to say something that nobody has said before. */
+function refuseUnsettled({ id, actual }: StoredHold, isSettling: boolean): void {
+  if (actual === null && !isSettling) {
+    throw new DomainError(
+      ErrorCode.ALREADY_EXISTS,
+      `all of these events were accepted before, and none of them settled ${id}; nothing was changed: settle it with the events of its call, or void it`,
+      ['events'],
+    );
+  }
+}
+
+function partsOf({ parts }: StoredHold) {
+  return parts.map(({ windowStart, amount, ...part }) => ({
+    ...part,
+    windowStart: new Date(windowStart),
+    amount: decimal(amount),
+  }));
 }
 
 function itemsOf({ batch, tenantId }: Ask): readonly MeasuredItem[] {

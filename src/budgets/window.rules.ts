@@ -2,6 +2,7 @@ import { DateTime } from 'luxon';
 import type { LimitPer } from './limit.rules.js';
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** The stretch in which a limit counts. */
 export interface LimitWindow {
@@ -10,7 +11,11 @@ export interface LimitWindow {
   readonly end: Date | null;
 }
 
-/** The window of a limit that holds an instant, by the calendar of a zone; weeks begin on Monday. */
+/**
+ * The window of a limit that holds an instant, by the calendar of a zone; weeks begin on Monday. Hours are counted from the
+ * beginning of the day, so that they follow each other: where a clock moves by half an hour, those of that day's rest begin
+ * at half past, and its last is a short one.
+ */
 export function windowAt(per: LimitPer, at: Date, timeZone: string): LimitWindow {
   switch (per) {
     case null:
@@ -23,9 +28,10 @@ export function windowAt(per: LimitPer, at: Date, timeZone: string): LimitWindow
     }
 
     case 'HOUR': {
-      const start = DateTime.fromJSDate(at, { zone: timeZone }).startOf('hour');
+      const day = between(at, timeZone, 'day');
+      const start = at.getTime() - ((at.getTime() - day.start.getTime()) % HOUR_MS);
 
-      return { start: start.toJSDate(), end: start.plus({ hours: 1 }).toJSDate() };
+      return { start: new Date(start), end: new Date(Math.min(start + HOUR_MS, day.end.getTime())) };
     }
 
     case 'DAY':
@@ -45,7 +51,11 @@ export function windowAt(per: LimitPer, at: Date, timeZone: string): LimitWindow
 /** The window that was asked for last, by its zone and unit: calls ask for the same one thousands of times a second. */
 const asked = new Map<string, { readonly start: Date; readonly end: Date }>();
 
-function between(at: Date, timeZone: string, unit: 'day' | 'week' | 'month'): LimitWindow {
+function between(
+  at: Date,
+  timeZone: string,
+  unit: 'day' | 'week' | 'month',
+): { readonly start: Date; readonly end: Date } {
   const name = `${unit} ${timeZone}`;
   const last = asked.get(name);
 

@@ -33,7 +33,7 @@ export interface LimitValue {
   readonly amount: Decimal;
   /** In each stretch of this length; ever when null. */
   readonly per: (typeof LIMIT_PER)[number] | null;
-  /** HARD refuses beyond it, SOFT goes on and tells, WARN only tells. */
+  /** HARD refuses beyond it; SOFT and WARN go on and are told in the answer to the call, and nowhere else. */
   readonly mode: (typeof LIMIT_MODES)[number];
   /** Whether a MONTH is one of the calendar or a billing period. */
   readonly reset: (typeof LIMIT_RESETS)[number];

@@ -32,11 +32,11 @@ registerEnumType(FeatureKindEnum, {
     },
     MODELS: {
       description:
-        'Which models may be used, and where: `{"allow": ["gpt-6*"], "deny": ["gpt-6-pro"], "regions": ["eu"]}`. A name, or the beginning of one and `*`. Deny wins, nothing is allowed by an empty `allow`, and empty `regions` are anywhere.',
+        'Which models may be used, and where: `{"allow": ["gpt-6*"], "deny": ["gpt-6-pro"], "regions": ["eu"]}`. A name, or the beginning of one and `*`. Deny wins, also over what another feature allows; nothing is allowed by an empty `allow`, and empty `regions` are anywhere.',
     },
     LIMIT: {
       description:
-        'So much of a meter: `{"amount": "1000000", "per": "MONTH", "mode": "HARD", "reset": "CALENDAR", "rollover": {"most": "500000"}}`. `per` is MINUTE, HOUR, DAY, WEEK, MONTH or null (ever); `mode` is HARD (refuses, the default), SOFT (goes on and tells) or WARN (only tells); `reset` is CALENDAR (the default) or, for MONTH, BILLING; `rollover` is null by default.',
+        'So much of a meter: `{"amount": "1000000", "per": "MONTH", "mode": "HARD", "reset": "CALENDAR", "rollover": {"most": "500000"}}`. `per` is MINUTE, HOUR, DAY, WEEK, MONTH or null (ever); `mode` is HARD (a call beyond it is refused; the default), SOFT or WARN (it goes ahead, and its answer tells; usage that nobody asked about is told to nobody); `reset` is CALENDAR (the default) or, for MONTH, BILLING; `rollover` is null by default.',
     },
     RATE: {
       description: 'So many calls in a stretch of time: `{"calls": 600, "per": "MINUTE"}`; MINUTE, HOUR or DAY.',

@@ -42,6 +42,7 @@ const check = z.strictObject({
       'UNPRICED',
       'NO_CONTRACT',
       'CURRENCY_MISMATCH',
+      'HOLD_ENDED',
       'NOT_ENTITLED',
       'MODEL_DENIED',
     ])
@@ -49,7 +50,10 @@ const check = z.strictObject({
     .describe('Why it may not go ahead. Codes are added, never renamed or removed.'),
   message: z.string().nullable().describe('What to do about it; null when it is allowed.'),
   limit: limit.nullable().describe('The limit that refuses it.'),
-  beyond: z.array(limit).readonly().describe('SOFT limits that the call goes beyond.'),
+  beyond: z
+    .array(limit)
+    .readonly()
+    .describe('SOFT limits that the call goes beyond, and SOFT budgets in another currency than its price.'),
   failMode: failMode.nullable().describe('Of the feature that the call names; null where it names none.'),
 });
 
@@ -67,7 +71,7 @@ const authorize = check.extend({
       replayed: z.boolean().describe('Whether the same was asked before.'),
     })
     .nullable()
-    .describe('Null when it is refused.'),
+    .describe('Null when it is refused, but for HOLD_ENDED: then it is the one that was held.'),
   isDryRun,
 });
 

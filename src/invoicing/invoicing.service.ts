@@ -196,7 +196,7 @@ export class InvoicingService {
 
   /** A backlog of outcomes is judged lot by lot, each in a transaction of its own; for what is refused anyway nothing is. */
   async #judgeFor(scope: Scope, invoiceId: string): Promise<void> {
-    const invoice = await inTransaction(scope, ({ em }) => em.findOne(Invoice, { id: invoiceId }));
+    const invoice = isId(invoiceId, 'inv') ? await this.find(scope, invoiceId) : null;
 
     if (invoice?.status === 'DRAFT') {
       await this.outcomes.settle(scope);

@@ -147,7 +147,7 @@ export class EstimateService {
       return { ...item, priceId: null, priceName: null, expected: null, worst: null, explanation: null };
     }
 
-    const position = await this.live.positionOf(scope, known, price);
+    const position = await this.live.positionOf(scope, terms, price);
     const expected = await this.live.pricedOf(scope, known, terms, {
       measure,
       price,
@@ -163,7 +163,7 @@ export class EstimateService {
         (await this.live.pricedOf(scope, known, terms, { measure, price: other, dimensions: as, quantity: most }));
 
       if (other && quantity) {
-        worst.push(worstBetween(other.terms, await this.live.positionOf(scope, known, other), quantity));
+        worst.push(worstBetween(other.terms, await this.live.positionOf(scope, terms, other), quantity));
       }
     }
 

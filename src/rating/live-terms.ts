@@ -4,29 +4,40 @@ import { decimal, type Decimal, divide, ZERO } from '../money/index.js';
 import { inTransaction, Remembered, type Scope } from '../platform/index.js';
 import { isActive, looksAtEvents, rateBetween, windowKey, type LivePrice, type LiveVersion } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
-import type { Measure } from '../usage/index.js';
+import { type Measure, slotOf } from '../usage/index.js';
 import { itemOf, keyOf } from './charge.rules.js';
 import { costAt } from './cost.rules.js';
 import { sellersOf } from './period-rating.js';
 import { runningQuantities } from './rating.queries.js';
 
-/** The contract and the version of its book that hold now, in the period that runs. */
+/** The contract and the version of its book that hold at an instant, in the period that holds it. */
 export interface Terms {
   readonly contract: Contract;
   readonly version: LiveVersion;
+  /** Since when both of them hold. */
+  readonly since: Date;
   readonly period: { readonly start: Date; readonly end: Date };
+  /** Those of its prices; each is open at some times only. */
+  readonly windows: readonly PriceWindow[];
   readonly active: ReadonlySet<string>;
+  /** How far the prices of the period have come, by `keyOf`; null until somebody asks. */
+  readonly reached: { positions: ReadonlyMap<string, Decimal> | null };
 }
+
+type PriceWindow = NonNullable<LivePrice['window']>;
 
 /** What is remembered of a tenant for a moment. */
 export interface Known {
   readonly tenant: Tenant;
+  /** Those of now; null when there are none. */
   readonly terms: Terms | null;
-  /** How far the prices of the period have come, by `keyOf`; null until somebody asks. */
-  positions: ReadonlyMap<string, Decimal> | null;
+  /** Those of quarter hours that others hold in, by their beginnings in milliseconds. */
+  readonly others: Map<number, Terms | null>;
 }
 
 const FRESH_MS = 1_000;
+/** Quarter hours whose terms are remembered of one tenant. */
+const MOST_OTHERS = 200;
 
 /** What prices a tenant has at the moment, and how far they have come: of at most a second ago. */
 export class LiveTerms {
@@ -44,24 +55,45 @@ export class LiveTerms {
       inTransaction(scope, async tx => {
         const tenant = await this.tenants.own(tx);
 
-        return { tenant, terms: await this.#terms(tx, tenant), positions: null };
+        return { tenant, terms: await this.#terms(tx, tenant, tx.now), others: new Map() };
       });
 
     return this.#remembered.of(scope.tenantId, scope.now, scope.em.isInTransaction(), read);
   }
 
-  /** How far the price has come in the period; asked for only where the next unit may cost something else than the last. */
-  async positionOf(scope: Scope, known: Known, price: LivePrice): Promise<Decimal> {
-    const { terms } = known;
+  /** The terms of the quarter hour that an event is billed in; null when there are none. */
+  async termsAt(scope: Scope, { tenant, terms, others }: Known, time: Date): Promise<Terms | null> {
+    const at = new Date(slotOf(time));
 
-    if (!terms || isSameEverywhere(price.terms)) {
+    if (terms && at >= terms.since && at >= terms.period.start && at < terms.period.end) {
+      return terms.windows.length === 0 ? terms : { ...terms, active: activeAt(terms.windows, at) };
+    }
+
+    const known = others.get(at.getTime());
+
+    if (known !== undefined) {
+      return known;
+    }
+
+    const read = await inTransaction(scope, tx => this.#terms(tx, tenant, at));
+
+    if (others.size < MOST_OTHERS) {
+      others.set(at.getTime(), read);
+    }
+
+    return read;
+  }
+
+  /** How far the price has come in the period; asked for only where the next unit may cost something else than the last. */
+  async positionOf(scope: Scope, terms: Terms, price: LivePrice): Promise<Decimal> {
+    if (isSameEverywhere(price.terms)) {
       return ZERO;
     }
 
     // Read for the first price whose next unit may cost something else than the last one.
-    known.positions ??= await this.#positions(scope, terms);
+    terms.reached.positions ??= await this.#positions(scope, terms);
 
-    return known.positions.get(keyOf(price)) ?? ZERO;
+    return terms.reached.positions.get(keyOf(price)) ?? ZERO;
   }
 
   /** What is priced of a quantity: what it costs us where the price marks that up; null when nobody has entered a cost. */
@@ -82,36 +114,36 @@ export class LiveTerms {
     },
   ): Promise<Decimal | null> {
     return price.terms.pricing.model === 'COST_PLUS'
-      ? this.#costOf(scope, tenant, terms, measure.meterId, dimensions, quantity)
-      : shareOf(measure, terms, scope.now, quantity);
+      ? this.#costOf(scope, tenant, terms, { ...measure, quantity }, dimensions)
+      : shareOf(measure, terms, quantity);
   }
 
-  /** The contract and the version that hold now; null when there is none. */
-  async #terms(tx: Scope, tenant: Tenant): Promise<Terms | null> {
+  /** The contract and the version that hold at an instant; null when there is none. */
+  async #terms(tx: Scope, tenant: Tenant, at: Date): Promise<Terms | null> {
     const contracts = await this.contracts.all(tx);
-    const contract = contracts.find(({ startsAt, endsAt }) => startsAt <= tx.now && (!endsAt || endsAt > tx.now));
+    const contract = contracts.find(({ startsAt, endsAt }) => startsAt <= at && (!endsAt || endsAt > at));
 
     if (!contract) {
       return null;
     }
 
-    const versions = await this.contracts.versionsOf(tx, contract, {
-      start: tx.now,
-      end: new Date(tx.now.getTime() + 1),
-    });
-    const version = versions.findLast(({ effectiveAt }) => effectiveAt <= tx.now);
+    const versions = await this.contracts.versionsOf(tx, contract, { start: at, end: new Date(at.getTime() + 1) });
+    const version = versions.findLast(({ effectiveAt }) => effectiveAt <= at);
     const windows = version?.prices.flatMap(({ window }) => window ?? []) ?? [];
-    const month = monthOf(tx.now, tenant.timeZone);
+    const month = monthOf(at, tenant.timeZone);
 
     return version
       ? {
           contract,
           version,
+          since: maxDate(version.effectiveAt, contract.startsAt),
           period: {
             start: maxDate(month.start, contract.startsAt),
             end: contract.endsAt && contract.endsAt < month.end ? contract.endsAt : month.end,
           },
-          active: new Set(windows.filter(window => isActive(window, tx.now)).map(windowKey)),
+          windows,
+          active: activeAt(windows, at),
+          reached: { positions: null },
         }
       : null;
   }
@@ -144,9 +176,8 @@ export class LiveTerms {
     scope: Scope,
     tenant: Tenant,
     { contract }: Terms,
-    meterId: string,
+    { meterId, quantity, time }: Measure,
     dimensions: Readonly<Record<string, string>>,
-    quantity: Decimal,
   ): Promise<Decimal | null> {
     const sellers = sellersOf(tenant.ancestors, contract.sellerId);
     const model = dimensions['model'] ?? '';
@@ -155,10 +186,15 @@ export class LiveTerms {
       meter: (await this.catalog.metersById(tx, tenant.ancestors, [meterId])).get(meterId),
     }));
     const usage = { kind: dimensions['token_kind'] ?? meter?.key ?? '', dimensions, currency: contract.currency };
-    const cost = costAt(costs, usage, scope.now);
+    const cost = costAt(costs, usage, time);
 
     return cost && divide(quantity.times(cost.amount), cost.per);
   }
+}
+
+/** Which windows of prices are open at an instant. */
+function activeAt(windows: readonly PriceWindow[], at: Date): ReadonlySet<string> {
+  return new Set(windows.filter(window => isActive(window, at)).map(windowKey));
 }
 
 /** The narrowest price of the terms for usage of a meter with these dimensions; null for none. */
@@ -171,10 +207,10 @@ export function priceOf(
 }
 
 /** What the quantity adds to the period: of a level, only the part of the period that is left. */
-function shareOf(measure: Measure, { period }: Terms, now: Date, quantity: Decimal): Decimal {
-  return measure.kind === 'LEVEL'
+function shareOf({ kind, time }: Measure, { period }: Terms, quantity: Decimal): Decimal {
+  return kind === 'LEVEL'
     ? divide(
-        quantity.times(period.end.getTime() - now.getTime()),
+        quantity.times(period.end.getTime() - time.getTime()),
         decimal(period.end.getTime() - period.start.getTime()),
       )
     : quantity;

@@ -4,6 +4,7 @@ import type { Decimal } from '../money/index.js';
 import type { Scope } from '../platform/index.js';
 import { looksAtEvents, type LiveVersion } from '../pricing/index.js';
 import { duesOf, type Due } from './charge.rules.js';
+import { type CountedGroup, countedGroups } from './counted.rules.js';
 import type { CostOf, RatedVersion, Unpriced } from './facts.rules.js';
 import { modelCosts } from './model-costs.js';
 import { piecesOf, segmentsOf, type Piece, type Stretch } from './piece.rules.js';
@@ -77,7 +78,11 @@ export class PeriodRating {
     tx: Scope,
     asked: PeriodToRate,
     source: UsageSource,
-  ): Promise<{ readonly dues: readonly Due[]; readonly unpriced: readonly Unpriced[] }> {
+  ): Promise<{
+    readonly dues: readonly Due[];
+    readonly unpriced: readonly Unpriced[];
+    readonly counted: readonly CountedGroup[];
+  }> {
     const segments = segmentsOf<RatedVersion>(asked.period, asked.versions);
     const prices = segments.flatMap(({ version }) => version?.prices ?? []);
     const windows = prices.flatMap(({ window }) => window ?? []);
@@ -104,7 +109,9 @@ export class PeriodRating {
       isReplaced: (meterId, piece) => isReplaced(replaced, meterId, piece),
     });
 
-    return duesOf({ ...asked, segments, pieces, series, costOf });
+    const rated = duesOf({ ...asked, segments, pieces, series, costOf });
+
+    return { ...rated, counted: countedGroups(rated.dues, used) };
   }
 
   async #aggregations(

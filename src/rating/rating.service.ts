@@ -14,6 +14,8 @@ import {
 import { asksWithoutUsage } from '../pricing/index.js';
 import type { Tenant, TenantsService } from '../tenants/index.js';
 import { lockRating, monthOf, touches, touchFrom, touchMonths } from '../usage/index.js';
+import { bringCounted } from './counted.queries.js';
+import type { Correction } from './counted.rules.js';
 import { asksWithoutOutcomes, rateOutcomes, type OutcomesRating } from './outcome-rating.js';
 import { PeriodRating, periodToRate } from './period-rating.js';
 import {
@@ -45,6 +47,8 @@ export interface RatedPeriod {
   readonly spend: Decimal;
   /** SOFT caps that its outcomes go beyond, of which nobody was told. */
   readonly exceededCaps: readonly SoftCapExceeded[];
+  /** By how much more its usage is due than it was counted at when it came in, since it was rated last. */
+  readonly corrections: readonly Correction[];
 }
 
 /** What the rooms above do in the same transaction when periods were rated (wired in `flow.ts`). */
@@ -302,9 +306,10 @@ export class RatingService {
     const spend = await bringCharges(tx, place, [...usage.dues, ...outcomes.dues]);
     await replaceUnpriced(tx, place, [...usage.unpriced, ...outcomes.unpriced]);
 
+    const corrections = await bringCounted(tx, place, usage.counted);
     const { exceededCaps } = outcomes;
 
-    return { contractId, sellerId, currency, graceHours, start: period.start, end: period.end, spend, exceededCaps };
+    return { ...place, sellerId, graceHours, spend, exceededCaps, corrections };
   }
 
   async #clearPeriod(tx: Scope, contract: Contract, { start, end }: Period): Promise<RatedPeriod> {
@@ -312,7 +317,9 @@ export class RatingService {
     const spend = await bringCharges(tx, { contractId, currency, start, end }, []);
     await replaceUnpriced(tx, { contractId, start, end }, []);
 
-    return { contractId, sellerId, currency, graceHours, start, end, spend, exceededCaps: [] };
+    const corrections = await bringCounted(tx, { contractId, start }, []);
+
+    return { contractId, sellerId, currency, graceHours, start, end, spend, exceededCaps: [], corrections };
   }
 
   async #noteUnpriced(tx: Scope, ancestors: readonly string[], gap: Period): Promise<void> {

@@ -18,6 +18,8 @@ export interface Used {
   readonly unique: string;
   /** TIME_WEIGHTED: Σ change × (end of the piece − time), in milliseconds. */
   readonly integral: string | null;
+  /** At what it was counted against limits of money when it came in; absent where nobody counts. */
+  readonly counted?: string;
 }
 
 /** The level of a TIME_WEIGHTED meter with which a period begins. */

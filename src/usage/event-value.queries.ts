@@ -11,13 +11,12 @@ export interface KeptValue {
   readonly time: Date;
   readonly id: string;
   readonly source: string;
+  /** The event's. */
+  readonly subject: string | null;
   readonly quantity: Decimal;
 }
 
-/**
- * Keeps the values of new events, which are stored already, each with the subject of its event. An event is new once, and so
- * are they.
- */
+/** Keeps the values of new events, which are stored already. An event is new once, and so are they. */
 export async function insertValues(tx: Scope, values: readonly KeptValue[]): Promise<void> {
   if (values.length === 0) {
     return;
@@ -25,11 +24,9 @@ export async function insertValues(tx: Scope, values: readonly KeptValue[]): Pro
 
   await query(
     tx,
-    // The subject by itself, not by a join: one look-up by the key of events for each value, whatever the planner knows.
     `insert into usage_value (tenant_id, time, id, source, meter_id, part, slot, dimensions, value, subject)
-     select $1, v.*, (select e.subject from usage_event e where e.tenant_id = $1 and e.id = v.id and e.source = v.source)
-     from unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::timestamptz[],
-       $8::text[], $9::numeric[]) as v (time, id, source, meter_id, part, slot, dimensions, value)`,
+     select $1, v.* from unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::timestamptz[],
+       $8::text[], $9::numeric[], $10::text[]) as v (time, id, source, meter_id, part, slot, dimensions, value, subject)`,
     [
       tx.tenantId,
       values.map(({ time }) => time),
@@ -40,6 +37,7 @@ export async function insertValues(tx: Scope, values: readonly KeptValue[]): Pro
       values.map(({ slot }) => new Date(slot)),
       values.map(({ dimensions }) => dimensions),
       values.map(({ quantity }) => formatDecimal(quantity)),
+      values.map(({ subject }) => subject),
     ],
   );
 }

@@ -39,13 +39,19 @@ export interface Fold {
   latestTime: number;
   latestId: string;
   readonly uniques: Set<string>;
+  /** At what its events are counted against limits of money. */
+  counted: Decimal;
 }
 
 /**
  * Folds measures into one row per bucket, in the order of the buckets' keys, so that concurrent batches lock rows in the
- * same order. Adding is exact; the latest value is the one with the greatest (time, order).
+ * same order. Adding is exact; the latest value is the one with the greatest (time, order). `countedAt` says at what a
+ * measure is counted against limits of money.
  */
-export function foldMeasures(measures: Iterable<Measure>): Fold[] {
+export function foldMeasures(
+  measures: Iterable<Measure>,
+  countedAt: (measure: Measure) => Decimal = () => ZERO,
+): Fold[] {
   // Nested, because one key text for each event would cost more than the sums.
   const byMeter = new Map<string, Map<string, Map<number, Fold>>>();
   const folds: Fold[] = [];
@@ -67,6 +73,7 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
         latestTime: measure.time.getTime(),
         latestId: measure.order,
         uniques: new Set(measure.unique === null ? [] : [measure.unique]),
+        counted: countedAt(measure),
       };
       bySlot.set(slot, made);
       folds.push(made);
@@ -74,6 +81,7 @@ export function foldMeasures(measures: Iterable<Measure>): Fold[] {
     }
 
     fold.events++;
+    fold.counted = fold.counted.plus(countedAt(measure));
 
     switch (measure.kind) {
       case 'ADD':

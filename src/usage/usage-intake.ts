@@ -1,5 +1,7 @@
+import type { Decimal } from '../money/index.js';
 import type { Scope } from '../platform/index.js';
-import type { MeasuredItem } from './usage.service.js';
+import type { Measure } from './fold.rules.js';
+import type { MeasuredItem, UsageConflict } from './usage.service.js';
 
 /** Whose key sent an event: that of the tenant whose usage it is, or of somebody above it. */
 export type SentBy = 'BUYER' | 'SELLER';
@@ -27,6 +29,25 @@ export interface UsageCounts {
   /** Reads what `count` will want to know of the scope's tenant, before the transaction: in it others may wait for that. */
   ready(scope: Scope): Promise<void>;
 
-  /** Counts newly accepted events, in the transaction that accepts them: so limits are true as soon as it is committed. */
-  count(tx: Scope, fresh: readonly MeasuredItem[], keyId: string): Promise<void>;
+  /**
+   * Looks at newly accepted events, in the transaction that accepts them, and answers with how they count. What it throws, as
+   * what counting throws, undoes the batch.
+   */
+  reckon(tx: Scope, usage: AcceptedUsage, keyId: string): Promise<Reckoning>;
+}
+
+/** A tenant's part of a batch, in the transaction that stores it. */
+export interface AcceptedUsage {
+  /** The events that came for the first time. */
+  readonly fresh: readonly MeasuredItem[];
+  /** Those that came before with other content. */
+  readonly conflicts: readonly UsageConflict[];
+}
+
+/** How newly accepted events count. */
+export interface Reckoning {
+  /** At what a measure of theirs is counted against limits of money: 0 where it is not, or has no price. */
+  readonly countedAt: (measure: Measure) => Decimal;
+  /** Counts them, once they are in their buckets: so limits are true as soon as the transaction is committed. */
+  readonly count: () => Promise<void>;
 }

@@ -91,10 +91,10 @@ export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promis
 
     await preparedQuery(
       tx,
-      `insert into usage_bucket as b (tenant_id, meter_id, slot, dimensions, quantity, event_count, latest_time, latest_id${kind === 'LEVEL' ? ', moment' : ''})
-       select $1, f.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::numeric[], $6::bigint[], $7::timestamptz[], $8::text[]${kind === 'LEVEL' ? ', $9::numeric[]' : ''}) as f
+      `insert into usage_bucket as b (tenant_id, meter_id, slot, dimensions, quantity, event_count, latest_time, latest_id, counted${kind === 'LEVEL' ? ', moment' : ''})
+       select $1, f.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::numeric[], $6::bigint[], $7::timestamptz[], $8::text[], $9::numeric[]${kind === 'LEVEL' ? ', $10::numeric[]' : ''}) as f
        on conflict (tenant_id, meter_id, slot, dimensions) do update
-       set ${COMBINE[kind]}, event_count = b.event_count + excluded.event_count`,
+       set ${COMBINE[kind]}, event_count = b.event_count + excluded.event_count, counted = b.counted + excluded.counted`,
       [
         tx.tenantId,
         rows.map(fold => fold.meterId),
@@ -104,6 +104,7 @@ export async function foldIntoBuckets(tx: Scope, folds: readonly Fold[]): Promis
         rows.map(fold => fold.events),
         rows.map(fold => (kind === 'LATEST' ? new Date(fold.latestTime) : null)),
         rows.map(fold => (kind === 'LATEST' ? fold.latestId : null)),
+        rows.map(fold => formatDecimal(fold.counted)),
         ...(kind === 'LEVEL' ? [rows.map(fold => formatDecimal(fold.moment))] : []),
       ],
     );
@@ -186,6 +187,8 @@ export interface SegmentUsage {
   readonly change: string | null;
   /** Of a level: Σ change × milliseconds from its time to the end of the segment; null for other meters. */
   readonly integral: string | null;
+  /** At what it was counted against limits of money when it came in. */
+  readonly counted: string;
 }
 
 /**
@@ -218,13 +221,14 @@ export async function usageBySegment(
        select meter_id, dimensions, segment, count(*) as n from seen group by meter_id, dimensions, segment
      ), folded as (
        select meter_id, dimensions, width_bucket(slot, $4::timestamptz[]) as segment,
-         sum(quantity) as sum, max(quantity) as max,
+         sum(quantity) as sum, max(quantity) as max, trim_scale(sum(counted))::text as counted,
          (array_agg(quantity order by latest_time desc, latest_id desc) filter (where latest_time is not null))[1] as latest,
          ${integral} as integral
        from usage_bucket where tenant_id = $1 and slot >= $2 and slot < $3 group by 1, 2, 3
      )
      select f.meter_id as "meterId", f.dimensions, f.segment, f.sum::text, f.max::text, f.latest::text,
-       coalesce(c.n, 0)::text as unique, case when f.integral is not null then f.sum::text end as change, f.integral::text
+       coalesce(c.n, 0)::text as unique, case when f.integral is not null then f.sum::text end as change, f.integral::text,
+       f.counted
      from folded f left join counted c using (meter_id, dimensions, segment)
      order by f.meter_id, f.dimensions, f.segment`,
     [tx.tenantId, start, end, cuts, ...(hasLevels ? [levelIds, [...cuts, end]] : [])],

@@ -1,4 +1,5 @@
 import type { CatalogService, LiveMeter, ModelLookup } from '../catalog/index.js';
+import { type Decimal, ZERO } from '../money/index.js';
 import {
   announce,
   asTenant,
@@ -16,7 +17,7 @@ import { insertValues, type KeptValue } from './event-value.queries.js';
 import { foldMeasures, slotOf, type Measure } from './fold.rules.js';
 import { measureEvent } from './measure.js';
 import { eventsWithin, type StoredEvent } from './stored-event.queries.js';
-import type { SentBy, UsageCounts, UsageIntake } from './usage-intake.js';
+import type { Reckoning, SentBy, UsageCounts, UsageIntake } from './usage-intake.js';
 import { readUsageItems, type ItemRejection, type UsageItem } from './usage-item.rules.js';
 import {
   eventKey,
@@ -62,16 +63,15 @@ interface Counting {
 
 const noModel: ModelLookup = () => undefined;
 
-const NOTHING_COUNTED: UsageCounts = { ready: () => Promise.resolve(), count: () => Promise.resolve() };
+/** Of what nobody counts. */
+const UNCOUNTED: Reckoning = { countedAt: () => ZERO, count: () => Promise.resolve() };
+const NOTHING_COUNTED: UsageCounts = { ready: () => Promise.resolve(), reckon: () => Promise.resolve(UNCOUNTED) };
 
 /** A batch that was read and measured; nothing of it is stored. */
 export interface MeasuredBatch {
   readonly byTenant: ReadonlyMap<string, readonly MeasuredItem[]>;
   readonly rejected: readonly ItemRejection[];
 }
-
-/** What else is done with a tenant's part of a batch, in the transaction that stores it. What it throws undoes the batch. */
-export type Along = (tx: Scope, items: readonly MeasuredItem[], conflicts: readonly UsageConflict[]) => Promise<void>;
 
 /** Usage events: accepted once, never edited. What the rooms above want to know of them goes to `intake`. */
 export class UsageService {
@@ -101,12 +101,12 @@ export class UsageService {
     return { byTenant: await this.#measure(scope, items, rejected), rejected };
   }
 
-  /** Accepts what was measured, and does `along` in the same transaction, tenant by tenant. */
+  /** Accepts what was measured. `counts` counts it, tenant by tenant: somebody else than usual where it settles calls. */
   async store(
     scope: Scope,
     { byTenant, rejected }: MeasuredBatch,
     options: { readonly keyId: string; readonly isDryRun: boolean },
-    along: Along = () => Promise.resolve(),
+    counts: UsageCounts = this.counts,
   ): Promise<UsageReceipt> {
     const duplicates: number[] = [];
     const conflicts: UsageConflict[] = [];
@@ -122,7 +122,7 @@ export class UsageService {
         lineages.push(...((await this.tenants.lineage(scope, tenantId)) ?? []));
 
         if (!options.isDryRun) {
-          await this.counts.ready(scopeFor(scope, tenantId));
+          await counts.ready(scopeFor(scope, tenantId));
         }
       }
 
@@ -131,7 +131,7 @@ export class UsageService {
           await asTenant(tx, tenantId, async own => {
             const items = byTenant.get(tenantId) ?? [];
             const batch = { ...options, party: tenantId === scope.tenantId ? ('BUYER' as const) : ('SELLER' as const) };
-            accepted += await this.#store(own, items, batch, { duplicates, conflicts, along });
+            accepted += await this.#store(own, items, { ...batch, counts }, { duplicates, conflicts });
           });
         }
       });
@@ -170,8 +170,13 @@ export class UsageService {
   async #store(
     tx: Scope,
     items: readonly MeasuredItem[],
-    options: { readonly keyId: string; readonly isDryRun: boolean; readonly party: SentBy },
-    { duplicates, conflicts, along }: { duplicates: number[]; conflicts: UsageConflict[]; readonly along: Along },
+    options: {
+      readonly keyId: string;
+      readonly isDryRun: boolean;
+      readonly party: SentBy;
+      readonly counts: UsageCounts;
+    },
+    { duplicates, conflicts }: { duplicates: number[]; conflicts: UsageConflict[] },
   ): Promise<number> {
     const ordered = [...items].sort(byKey);
     const firsts = ordered.filter((measured, place) => !isSameEvent(ordered[place - 1], measured));
@@ -185,17 +190,13 @@ export class UsageService {
     }
 
     if (!options.isDryRun) {
+      const { countedAt, count } = await options.counts.reckon(tx, { fresh, conflicts }, options.keyId);
       await this.#fold(
         tx,
         fresh.filter(({ counting }) => counting.meters.length > 0),
+        countedAt,
       );
-    }
-
-    // Before it is counted: what a hold gives back, when its call has come to usage, is there to pay for it.
-    await along(tx, items, conflicts);
-
-    if (!options.isDryRun) {
-      await this.counts.count(tx, fresh, options.keyId);
+      await count();
       const watched = fresh.filter(({ counting }) => counting.isWatched).map(({ item }) => item);
 
       if (watched.length > 0) {
@@ -207,13 +208,13 @@ export class UsageService {
   }
 
   /** Folds new events into the buckets. Those that no meter counts change nothing that is rated, and are not among them. */
-  async #fold(tx: Scope, fresh: readonly MeasuredItem[]): Promise<void> {
+  async #fold(tx: Scope, fresh: readonly MeasuredItem[], countedAt: (measure: Measure) => Decimal): Promise<void> {
     if (fresh.length === 0) {
       return;
     }
 
     const measures = fresh.flatMap(measured => measured.measures);
-    await foldIntoBuckets(tx, foldMeasures(measures));
+    await foldIntoBuckets(tx, foldMeasures(measures, countedAt));
     await insertValues(tx, measures.some(({ isKept }) => isKept) ? keptValues(fresh) : []);
     await touchMonths(tx, [...new Set(fresh.map(({ content }) => monthOf(content.time)))], levelsFrom(measures));
     await announce(tx, 'usage.accepted');
@@ -355,6 +356,7 @@ function keptValues(fresh: readonly MeasuredItem[]): KeptValue[] {
           time,
           id: item.id,
           source: item.source,
+          subject: item.subject,
           quantity,
         });
       }

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { auditLines, record, verifyChain } from '../../src/audit/index.js';
 import { firstBreak, GENESIS, type AuditLine, type SealedAuditLine } from '../../src/audit/audit.rules.js';
 import { canonicalJson, inTransaction } from '../../src/platform/index.js';
+import { burn } from '../credits/credits.js';
 import { aContract, anEvent, aTenant, rate } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aKey, aProduct, type Product } from '../support/product.js';
@@ -625,6 +626,13 @@ describe('each mutation of the API', () => {
       'creditGrantRefund',
       { ...key(), tenantId: tenant.id, creditGrantId: creditGrant.id, amount: '4' },
       ['credit_grant.refunded'],
+      'credit_entry',
+    );
+    const { transactionId } = await burn(product, tenant.id, { amount: '2' });
+    await call(
+      'creditBurnReverse',
+      { ...key(), tenantId: tenant.id, creditTransactionId: transactionId, amount: '2' },
+      ['credit_burn.reversed'],
       'credit_entry',
     );
     await call(

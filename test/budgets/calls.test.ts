@@ -1,4 +1,4 @@
-import { aBudget, aContract, aMeter, aTenant } from '../support/builders.js';
+import { aBudget, aContract, aMeter, aPriceBook, aTenant, perUnit } from '../support/builders.js';
 import { asSuperuser } from '../support/database.js';
 import { aKey, type Product } from '../support/product.js';
 import { aChain, aCustomer, asking, type Chain, windowsOf } from './support.js';
@@ -134,6 +134,51 @@ describe('a call is asked for, held, settled and given back over HTTP', () => {
     expect((await authorize(8, { idempotencyKey: 'lost' })).body.hold?.id).toBe(first.body.hold.id);
   });
 
+  test('an idempotency key of another API key is no yes of this one', async () => {
+    const other = await aKey(product.app, product.scope(customerId), ['holds:write']);
+    const [{ id: keyId } = { id: '' }] = await asSuperuser<{ id: string }>(
+      product.database,
+      'select id from api_key where tenant_id = $1 order by id limit 1',
+      [customerId],
+    );
+    const budgetId = await aBudget(product, { tenantId: customerId, amount: '0', keyId });
+    const idempotencyKey = 'same';
+    const first = await authorize(5, { idempotencyKey }, other);
+    expect(first.body.isAllowed).toBe(true);
+    expect(await authorize(5, { idempotencyKey })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'IDEMPOTENCY_KEY_REUSED', field: ['idempotencyKey'] } },
+    });
+    expect((await authorize(5, { idempotencyKey }, other)).body.hold.id).toBe(first.body.hold.id);
+    expect([(await kept()).length, (await windowsOf(product))[budgetId] ?? '0+0']).toEqual([1, '0+0']);
+  });
+
+  test('what was given back, or is out of time, is no yes when it is asked for again; what was settled is', async () => {
+    await aBudget(product, { tenantId: customerId, amount: '10' });
+    const ended = (state: string) => ({
+      status: 200,
+      body: { isAllowed: false, code: 'HOLD_ENDED', limit: null, hold: { state, replayed: true } },
+    });
+    const voided = (await authorize(10, { idempotencyKey: 'voided' })).body.hold;
+    await post('void', { holdId: voided.id });
+    const settled = (await authorize(8, { idempotencyKey: 'settled' })).body.hold;
+    // The room is another's now, and nothing is held for this one.
+    expect(await authorize(10, { idempotencyKey: 'voided' })).toMatchObject(ended('VOIDED'));
+    await settle(settled.id, [used(1)]);
+    await authorize(9, { idempotencyKey: 'expired', expiresInSeconds: 60 });
+    product.setClock(new Date(NOW.getTime() + 120_000));
+    const again = () => authorize(9, { idempotencyKey: 'expired', expiresInSeconds: 60 });
+    expect(await again()).toMatchObject(ended('HELD'));
+    await product.app.services.settling.expire(product.scope(customerId));
+    expect(await again()).toMatchObject(ended('EXPIRED'));
+    expect((await authorize(8, { idempotencyKey: 'settled' })).body).toMatchObject({
+      isAllowed: true,
+      code: null,
+      hold: { id: settled.id, state: 'SETTLED', replayed: true },
+    });
+    expect(Object.values(await windowsOf(product))).toEqual(['1+0']);
+  });
+
   test('voided it is given back, once; settled afterwards the usage still counts', async () => {
     const budgetId = await aBudget(product, { tenantId: customerId, amount: '10' });
     const { hold } = (await authorize(8)).body;
@@ -210,6 +255,43 @@ describe('a call is asked for, held, settled and given back over HTTP', () => {
     expect((await authorize(1, dear, other)).body.isAllowed).toBe(false);
   });
 
+  test('a budget of a model looks at calls that name it, also where their meter keeps no model', async () => {
+    const eventType = 'plain';
+    const meterId = await aMeter(product, { eventType, dimensions: [] });
+    const { bookId } = await aPriceBook(product, { prices: [{ meterId, terms: perUnit('1') }] });
+    const buyerId = await aTenant(product, { parentId: chain.resellerId });
+    await aContract(product, { buyerId, bookId });
+    const by = await aKey(product.app, product.scope(buyerId), ['holds:write']);
+    const limitId = await aBudget(product, { tenantId: buyerId, amount: '0', model: 'dear*' });
+    const ask = async (model: object) =>
+      (await post('check', { eventType, properties: { tokens: 5, ...model }, ...model }, by)).body;
+    expect(await ask({ model: 'dearest' })).toMatchObject({ isAllowed: false, limit: { limitId } });
+    expect([(await ask({ model: 'm' })).code, (await ask({})).code]).toEqual([null, null]);
+    // And at what they use, recorded or settled.
+    const recorder = await aKey(product.app, product.scope(buyerId), ['usage:write']);
+    const events = ['dearest', 'm'].map(model => used(5, { type: eventType, properties: { tokens: 5, model } }));
+    await product.postUsage(recorder, events);
+    expect((await windowsOf(product))[limitId]).toBe('5+0');
+  });
+
+  test('a call that no meter measures costs nothing, and is asked about no limit', async () => {
+    await aMeter(product, { eventType: 'sifted', filter: 'properties.model == "m"' });
+    await aBudget(product, { tenantId: customerId, amount: '0' });
+    const body = { eventType: 'sifted', properties: { tokens: 5, model: 'other' }, idempotencyKey: 'sifted' };
+    expect((await post('authorize', body)).body).toMatchObject({ isAllowed: true, beyond: [], hold: { amount: '0' } });
+    expect(await windowsOf(product)).toEqual({});
+  });
+
+  test('a SOFT budget in another currency lets it through, counts nothing of it and tells', async () => {
+    const limitId = await aBudget(product, { tenantId: customerId, amount: '1', mode: 'SOFT', currency: 'EUR' });
+    const { body } = await authorize(5);
+    expect(body).toMatchObject({ isAllowed: true, beyond: [{ limitId, currency: 'EUR', most: '1', remaining: '1' }] });
+    await settle(body.hold.id, [used(5)]);
+    expect((await windowsOf(product))[limitId]).toBe('0+0');
+    await aBudget(product, { tenantId: customerId, amount: '1', mode: 'SOFT', currency: 'EUR', model: 'other' });
+    expect((await post('check', call(5))).body.beyond).toHaveLength(1);
+  });
+
   test('a SOFT budget lets it through and tells', async () => {
     const limitId = await aBudget(product, { tenantId: customerId, amount: '1', mode: 'SOFT' });
     expect((await authorize(5)).body).toMatchObject({
@@ -218,7 +300,7 @@ describe('a call is asked for, held, settled and given back over HTTP', () => {
     });
   });
 
-  test('a raise counts for its time, and a change at once', async () => {
+  test('a raise counts for its time, and a change at once; one that has ended is not raised', async () => {
     const budgetId = await aBudget(product, { tenantId: customerId, amount: '10' });
     const { budgets } = product.app.services;
     const scope = () => product.scope(customerId);
@@ -232,6 +314,12 @@ describe('a call is asked for, held, settled and given back over HTTP', () => {
     expect((await post('check', call(4))).body.isAllowed).toBe(false);
     await budgets.end(scope(), budgetId);
     expect((await post('check', call(1_000))).body.isAllowed).toBe(true);
+    const raise = { budgetId, amount: '5', from: null, until: new Date(until.getTime() + 1_000), reason: 'late' };
+    await expect(budgets.raise(scope(), { ...raise, idempotencyKey: 'late' })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: ['budgetId'],
+    });
+    expect((await budgets.raises(scope(), budgetId, { first: 10 })).map(({ reason }) => reason)).toEqual(['a launch']);
   });
 
   describe('is refused with a code, and nothing changes,', () => {

@@ -17,6 +17,23 @@ describe('credits in calls', () => {
   let customerId: string;
   let key: string;
 
+  /** What is sent to the database. Listens before the product connects, and changes nothing of it. */
+  const asked: string[] = [];
+  const { query } = pg.Client.prototype;
+
+  beforeAll(() => {
+    pg.Client.prototype.query = function listen(this: pg.Client, ...given: unknown[]) {
+      const [first] = given;
+      asked.push(typeof first === 'string' ? first : String((first as { text?: string }).text));
+
+      return Reflect.apply(query, this, given) as never;
+    } as typeof query;
+  });
+
+  afterAll(() => {
+    pg.Client.prototype.query = query;
+  });
+
   beforeEach(async () => {
     product = await aProduct({ now: NOW });
     chain = await aChain(product);
@@ -170,22 +187,8 @@ describe('credits in calls', () => {
 
     test('of a tenant without credits asks nothing about them', async () => {
       await product.postUsage(key, [used(1)]);
-      const asked: string[] = [];
-      const { query } = pg.Client.prototype;
-      // Listens to what the product sends, and changes nothing of it.
-      pg.Client.prototype.query = function listen(this: pg.Client, ...given: unknown[]) {
-        const [first] = given;
-        asked.push(typeof first === 'string' ? first : String((first as { text?: string }).text));
-
-        return Reflect.apply(query, this, given) as never;
-      } as typeof query;
-
-      try {
-        await product.postUsage(key, [used(2)]);
-      } finally {
-        pg.Client.prototype.query = query;
-      }
-
+      asked.length = 0;
+      await product.postUsage(key, [used(2)]);
       expect(asked.filter(text => text.includes('usage_event'))).toHaveLength(1);
       expect(asked.filter(text => text.includes('credit'))).toEqual([]);
     });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { EntitlementSet } from '../../src/entitlements/entitlements.service.js';
 import type { FeatureKind } from '../../src/entitlements/index.js';
-import { aContract, aTenant } from '../support/builders.js';
+import { aContract, aMeter, aTenant } from '../support/builders.js';
 import { aKey, aProduct, type Product } from '../support/product.js';
 import { aChain, type Chain } from './support.js';
 
@@ -11,22 +11,25 @@ const NOW = new Date('2026-11-10T12:00:00Z');
 const STANDING = 'standing { most used held remaining windowStart resetsAt }';
 const OWN = `{ tenant { entitlements { edges { node { featureKey value ${STANDING} } } } } }`;
 
+const { query } = pg.Client.prototype;
+/** How often windows were read so far. */
+let readings = 0;
+
+// Connections take it when they are made, so it listens before there is one; it changes nothing of what is sent.
+pg.Client.prototype.query = function listen(this: pg.Client, ...given: unknown[]) {
+  const [first] = given;
+  const text = typeof first === 'string' ? first : (first as { readonly text?: string }).text;
+  readings += text?.includes('limit_window') ? 1 : 0;
+
+  return Reflect.apply(query, this, given) as never;
+} as typeof query;
+
 /** How often windows are read while something is done. */
 async function readingsIn<T>(work: () => Promise<T>): Promise<{ readonly answer: T; readonly readings: number }> {
-  const { prototype } = pg.Client;
-  const { query } = prototype;
-  let readings = 0;
-  prototype.query = function (this: pg.Client, ...args: unknown[]) {
-    readings += String(args[0]).includes('limit_window') ? 1 : 0;
+  const before = readings;
+  const answer = await work();
 
-    return Reflect.apply(query, this, args);
-  } as typeof query;
-
-  try {
-    return { answer: await work(), readings };
-  } finally {
-    prototype.query = query;
-  }
+  return { answer, readings: readings - before };
 }
 
 describe('what a tenant was given, and has used of it', () => {
@@ -46,15 +49,24 @@ describe('what a tenant was given, and has used of it', () => {
 
   afterEach(() => product.close());
 
+  afterAll(() => {
+    pg.Client.prototype.query = query;
+  });
+
   const later = (ms = 2_000) => product.setClock(new Date(product.app.clock().getTime() + ms));
-  const give = async (key: string, kind: FeatureKind, value: object | null, over: Partial<EntitlementSet> = {}) => {
+  const give = async (
+    key: string,
+    kind: FeatureKind,
+    value: object | null,
+    { meterId = chain.meterId, ...over }: Partial<EntitlementSet> & { readonly meterId?: string } = {},
+  ) => {
     const { entitlements } = product.app.services;
     const { feature } = await entitlements.createFeature(product.scope(), {
       key,
       name: key,
       kind,
       idempotencyKey: randomUUID(),
-      ...(kind === 'LIMIT' ? { meterId: chain.meterId } : {}),
+      ...(kind === 'LIMIT' ? { meterId } : {}),
     });
     await entitlements.setEntitlement(product.scope(), {
       featureId: feature.id,
@@ -116,7 +128,8 @@ describe('what a tenant was given, and has used of it', () => {
     await give('at-once', 'CONCURRENCY', { most: 3 });
     await give('sso', 'BOOLEAN', { isOn: true });
     await give('models', 'MODELS', { allow: ['*'] });
-    await give('gone', 'LIMIT', null);
+    // Of another meter: it leaves nothing of its own.
+    await give('gone', 'LIMIT', null, { meterId: await aMeter(product, { eventType: 'elsewhere' }) });
     const ever = (used: string, held: string, remaining: string) => ({
       most: '100.5',
       used,

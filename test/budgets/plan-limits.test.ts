@@ -52,7 +52,7 @@ describe('what a tenant was given holds for its calls', () => {
     const entitlementId = await set(value, more);
     later();
 
-    return { set, entitlementId };
+    return { set, entitlementId, featureId: feature.id };
   };
 
   test('a feature that is off, taken away or unknown refuses the call that names it', async () => {
@@ -105,9 +105,9 @@ describe('what a tenant was given holds for its calls', () => {
   });
 
   test('usage without a price counts in money as what was held, and in calls and units as what it is', async () => {
-    const { entitlementId: units } = await give('tokens', 'LIMIT', { amount: '100', per: 'DAY', mode: 'HARD' });
-    const { entitlementId: calls } = await give('calls', 'RATE', { calls: 10, per: 'DAY' });
-    const { entitlementId: open } = await give('open', 'CONCURRENCY', { most: 1 });
+    const { featureId: units } = await give('tokens', 'LIMIT', { amount: '100', per: 'DAY', mode: 'HARD' });
+    const { featureId: calls } = await give('calls', 'RATE', { calls: 10, per: 'DAY' });
+    const { featureId: open } = await give('open', 'CONCURRENCY', { most: 1 });
     const money = async (meterId: string | null) =>
       (
         await product.app.services.budgets.create(product.scope(customerId), {
@@ -163,8 +163,8 @@ describe('what a tenant was given holds for its calls', () => {
     expect((await post('check', call(16))).limit).toMatchObject({ most: '15', remaining: '15' });
   });
 
-  test('a limit that only warns lets through and tells', async () => {
-    const { entitlementId } = await give('tokens', 'LIMIT', { amount: '1', per: 'MONTH', mode: 'WARN' });
+  test.each(['SOFT', 'WARN'])('a limit that is %s lets through, and the answer tells', async mode => {
+    const { entitlementId } = await give('tokens', 'LIMIT', { amount: '1', per: 'MONTH', mode });
     expect(await authorize(5)).toMatchObject({
       isAllowed: true,
       beyond: [{ limitId: entitlementId, measure: 'QUANTITY' }],

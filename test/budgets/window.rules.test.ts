@@ -14,6 +14,8 @@ const TURNS: readonly (readonly [zone: string, from: string])[] = [
   ['Asia/Beirut', '2025-03-28'],
   ['Asia/Kathmandu', '2026-11-10'],
   ['Pacific/Apia', '2011-12-28'],
+  ['Australia/Lord_Howe', '2026-04-03'],
+  ['Australia/Lord_Howe', '2026-10-02'],
 ];
 
 describe('the windows of a limit', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { burn } from '../credits/credits.js';
 import { aBudget } from '../support/builders.js';
 import { idempotencyKey, nextQuarter, word, type Examples, type Ground } from './ground.js';
 import { NOW } from './stage.js';
@@ -30,6 +31,7 @@ export async function spendExamples({ stage, bookId }: Ground): Promise<Examples
     expiresAt: null,
     idempotencyKey: randomUUID(),
   });
+  const burned = await burn(product, customerId, { amount: '1000', meterId, model: 'm' });
   const { feature } = await services.entitlements.createFeature(product.scope(), {
     key: word(),
     name: 'x',
@@ -109,6 +111,13 @@ export async function spendExamples({ stage, bookId }: Ground): Promise<Examples
       idempotencyKey: idempotencyKey(),
       tenantId,
       creditGrantId: grant.id,
+      amount: '0.000001',
+      reason: 'x',
+    }),
+    creditBurnReverse: () => ({
+      idempotencyKey: idempotencyKey(),
+      tenantId,
+      creditTransactionId: burned.transactionId,
       amount: '0.000001',
       reason: 'x',
     }),

@@ -389,6 +389,11 @@ describe('invoicing', () => {
       expect((await only(tenantId)).status).toBe('DRAFT');
     });
 
+    test.each(['\u0000', '', 'nothing'])('of what is no id (%j) is answered like one that is not there', async id => {
+      const { tenantId } = await aBuyer();
+      await expect(issue(tenantId, id)).rejects.toMatchObject({ code: 'NOT_FOUND', field: ['invoiceId'] });
+    });
+
     test('of a draft that has come to nothing takes a number and has no lines', async () => {
       const { tenantId, bookId } = await aBuyer();
       await use(tenantId, ['2026-11-02T00:00:00Z', 5]);
