@@ -7,6 +7,7 @@ import {
   BudgetResolver,
   CallCheckResolver,
   EntitlementStandingResolver,
+  HeldOnGrantsResolver,
 } from './budgets/index.js';
 import { CatalogResolver } from './catalog/index.js';
 import { ContractMigrationResolver, ContractResolver } from './contracts/index.js';
@@ -100,6 +101,7 @@ export async function createSchema(s: Services): Promise<GraphQLSchema> {
     new BudgetResolver(s.tenants, s.budgets),
     new BudgetFieldsResolver(s.budgets),
     new EntitlementStandingResolver(s.entitlementStandings),
+    new HeldOnGrantsResolver(s.heldOnGrants),
     new CallCheckResolver(s.tenants, s.holds, s.featureModes),
     new CreditResolver(s.tenants, s.credits, s.creditReversals, s.creditTransfers),
     new InvoiceResolver(s.tenants, s.invoicing),

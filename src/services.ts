@@ -166,6 +166,7 @@ export function createServices(config: Config, { secrets, pubSub, clock }: Servi
     credits,
     creditBurns,
     creditReversals,
+    heldOnGrants,
     creditTransfers,
     budgets,
     entitlementStandings,

@@ -291,6 +291,7 @@ const RULES: Readonly<Record<string, string | readonly string[] | null>> = {
   'Tenant.features': 'entitlements:read',
   'Tenant.entitlements': 'entitlements:read',
   'Feature.entitlements': 'entitlements:read',
+  'CreditGrant.held': 'credits:read',
   'EffectiveEntitlement.standing': 'entitlements:read',
   'Tenant.creditGrants': 'credits:read',
   'Tenant.creditBalances': 'credits:read',

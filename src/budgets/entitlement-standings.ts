@@ -1,6 +1,6 @@
 import type { EffectiveEntitlement } from '../entitlements/index.js';
 import { decimal, type Decimal, ZERO } from '../money/index.js';
-import { inLineage, type Scope } from '../platform/index.js';
+import { Gathered, inLineage, type Scope } from '../platform/index.js';
 import { Tenant } from '../tenants/index.js';
 import { standingsOf, type WindowPlace } from './limit.queries.js';
 import type { Limit } from './limit.rules.js';
@@ -27,54 +27,31 @@ export interface StandingAsked {
   readonly effective: EffectiveEntitlement;
 }
 
-interface Gathering {
-  readonly asked: StandingAsked[];
-  readonly reading: Promise<ReadonlyMap<EffectiveEntitlement, EntitlementStanding>>;
-}
-
 /** Where entitlements that count stand. What one request asks at the same time is read together. */
 export class EntitlementStandings {
-  readonly #gatherings = new WeakMap<Scope, Gathering>();
+  readonly #gathered = new Gathered(read);
 
   /**
    * Where an entitlement of the scope's tenant, or of one below it, stands now; null for one that counts nothing. The caller
    * has seen that the tenant is one of those.
    */
   async of(scope: Scope, asked: StandingAsked): Promise<EntitlementStanding | null> {
-    let gathering = this.#gatherings.get(scope);
-
-    if (!gathering) {
-      const all: StandingAsked[] = [];
-      // The rows of a page are asked for in one turn of the event loop.
-      const reading = new Promise(resolve => setImmediate(resolve)).then(async () => {
-        this.#gatherings.delete(scope);
-
-        return read(scope, all);
-      });
-      gathering = { asked: all, reading };
-      this.#gatherings.set(scope, gathering);
-    }
-
-    gathering.asked.push(asked);
-
-    return (await gathering.reading).get(asked.effective) ?? null;
+    return this.#gathered.of(scope, asked);
   }
 }
 
-async function read(
-  scope: Scope,
-  asked: readonly StandingAsked[],
-): Promise<Map<EffectiveEntitlement, EntitlementStanding>> {
+async function read(scope: Scope, asked: readonly StandingAsked[]): Promise<Map<StandingAsked, EntitlementStanding>> {
   const byTenant = Map.groupBy(asked, ({ tenantId }) => tenantId);
 
   return inLineage(scope, byTenant.keys(), async tx => {
     const tenants = await tx.em.find(Tenant, { id: { $in: [...byTenant.keys()] } });
     const limits = tenants.flatMap(({ id, timeZone }) =>
-      (byTenant.get(id) ?? []).flatMap(({ effective }) =>
-        (effective.value ? limitsGiven({ tenantId: id, timeZone, entitlements: [effective] }, tx.now) : []).map(
-          limit => ({ effective, limit }),
-        ),
-      ),
+      (byTenant.get(id) ?? []).flatMap(one => {
+        const { effective } = one;
+        const given = effective.value ? limitsGiven({ tenantId: id, timeZone, entitlements: [effective] }, tx.now) : [];
+
+        return given.map(limit => ({ one, limit }));
+      }),
     );
     const known = await standingsOf(
       tx,
@@ -82,14 +59,14 @@ async function read(
     );
 
     return new Map(
-      limits.map(({ effective, limit: given }) => {
+      limits.map(({ one, limit: given }) => {
         const standingAt = (start: Date) => known.get(windowName(given.ownerId, given.id, start));
         const limit = rolledOver(given, standingAt(windowBefore(given)));
         const { used, held } = standingAt(limit.windowStart) ?? { used: ZERO, held: ZERO };
         const { most, windowStart, resetsAt } = limit;
         const remaining = decimal(most.minus(used).minus(held));
 
-        return [effective, { most, used, held, remaining, windowStart, resetsAt }];
+        return [one, { most, used, held, remaining, windowStart, resetsAt }];
       }),
     );
   });

@@ -13,6 +13,7 @@ export { type Decision } from './decision.rules.js';
 export { ExceededBudgets } from './exceeded-budgets.js';
 export { FeatureModes, type FailModeTold } from './feature-modes.js';
 export { HeldOnGrants } from './held-on-grants.js';
+export { HeldOnGrantsResolver } from './held-on-grants.resolver.js';
 export { type StoredHold } from './hold.queries.js';
 export { type CallAsked, HoldsService } from './holds.service.js';
 export { LimitCounts } from './limit-counts.js';

@@ -1,6 +1,7 @@
 export { authorize } from './authorize.js';
 export { canonicalJson, type Json } from './canonical-json.js';
 export { DomainError, ErrorCode } from './errors.js';
+export { Gathered } from './gathered.js';
 export * from './graphql.js';
 export { formatGraphqlError } from './graphql-errors.js';
 export { DEFAULT_LIMITS, limitDocument, MAX_TOKENS } from './graphql-limits.js';

@@ -437,6 +437,12 @@ describe('credits in calls', () => {
       expect((await asked(6, 1)).code).toBe('CREDITS_EXHAUSTED');
       const { hold } = await asked(4, 3);
       expect(await heldOf(images, tokens)).toEqual(['6', '4']);
+      const reader = await aKey(product.app, product.scope(buyerId), ['tenants:read', 'credits:read']);
+      const grants = '{ tenant { creditGrants { edges { node { id left held } } } } }';
+      expect((await product.graphql(reader, grants)).data.tenant.creditGrants.edges).toEqual([
+        { node: { id: tokens, left: '5', held: '4' } },
+        { node: { id: images, left: '6', held: '6' } },
+      ]);
       await settle(hold.id, used(3, { properties: { tokens: 3, images: 2, model: 'm' } }));
       expect([await left(images, tokens), await heldOf(images, tokens)]).toEqual([
         ['2', '2'],
